@@ -1,0 +1,76 @@
+import { isServerError, isThrottlingError, isTransientError } from "@smithy/core/retry";
+
+/** One thing that is wrong with an input: where (`""` is the input as a whole), and what. Never holds the value itself. */
+export interface Issue {
+	readonly path: string;
+	readonly message: string;
+}
+
+/** What came in is not a user. Nothing was written; the same input will fail again. */
+export interface InvalidIdentity {
+	readonly type: "InvalidIdentity";
+	readonly issues: readonly Issue[];
+}
+
+/** The change is not one that the application may make. Nothing was written; the same change will fail again. */
+export interface InvalidUpdate {
+	readonly type: "InvalidUpdate";
+	readonly issues: readonly Issue[];
+}
+
+/** The event is not one of ours: not JSON, of another version, or from another source. */
+export interface InvalidEvent {
+	readonly type: "InvalidEvent";
+	readonly issues: readonly Issue[];
+}
+
+/** There is a profile for this `sub` already; it is `user`, unchanged. */
+export interface UserAlreadyExists<User> {
+	readonly type: "UserAlreadyExists";
+	readonly user: User;
+}
+
+/** No profile has this `sub` or email. */
+export interface UserNotFound {
+	readonly type: "UserNotFound";
+}
+
+/** Somebody else wrote the profile in between. Retry. */
+export interface ConcurrentUpdate {
+	readonly type: "ConcurrentUpdate";
+}
+
+/** A stored item does not parse. It needs a person: retrying reads the same item. */
+export interface CorruptUser {
+	readonly type: "CorruptUser";
+	readonly issues: readonly Issue[];
+}
+
+/** DynamoDB throttled, timed out or refused. `retryable` says whether the same call may succeed later. */
+export interface StoreUnavailable {
+	readonly type: "StoreUnavailable";
+	readonly retryable: boolean;
+	readonly cause: unknown;
+}
+
+/** The user pool holds no such account, or no longer. */
+export interface AccountNotFound {
+	readonly type: "AccountNotFound";
+}
+
+/** Cognito throttled, timed out or refused. `retryable` says whether the same call may succeed later. */
+export interface UserPoolUnavailable {
+	readonly type: "UserPoolUnavailable";
+	readonly retryable: boolean;
+	readonly cause: unknown;
+}
+
+/** Whether what an AWS SDK client threw may pass by itself: throttling, a time-out, a lost connection, an error of the server. */
+export function isRetryable(cause: unknown): boolean {
+	// The SDK's own classification, which declares less than the errors it is given.
+	const error = cause as Parameters<typeof isTransientError>[0];
+	return (
+		cause instanceof Error &&
+		(isThrottlingError(error) || isTransientError(error) || isServerError(error))
+	);
+}

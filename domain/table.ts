@@ -1,0 +1,78 @@
+import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import { Entity } from "dynamodb-toolbox/entity";
+import type { SchemaRequiredProp } from "dynamodb-toolbox/schema";
+import { type BooleanSchema, boolean } from "dynamodb-toolbox/schema/boolean";
+import { item } from "dynamodb-toolbox/schema/item";
+import { type NumberSchema, number } from "dynamodb-toolbox/schema/number";
+import { type StringSchema, string } from "dynamodb-toolbox/schema/string";
+import { Table } from "dynamodb-toolbox/table";
+import { applicationAttributes, type IdentityAttribute, identityAttributes } from "./user";
+
+/** The keys and indexes of the single table: what the Pulumi program declares, and what the entities use. */
+export const tableDefinition = {
+	partitionKey: { name: "PK", type: "string" },
+	sortKey: { name: "SK", type: "string" },
+	indexes: {
+		GSI1: {
+			type: "global",
+			partitionKey: { name: "GSI1PK", type: "string" },
+			sortKey: { name: "GSI1SK", type: "string" },
+		},
+	},
+} as const;
+
+/** The index partition of whoever holds an email, in whatever case it is written. */
+export const emailPartition = (email: string) => `EMAIL#${email.toLowerCase()}`;
+
+/** The User entity on the single table; a user's other items go under the same partition key, with sort keys of their own. */
+export function userEntity(tableName: string, documentClient: DynamoDBDocumentClient) {
+	return new Entity({
+		name: "User",
+		table: new Table({ ...tableDefinition, name: tableName, documentClient }),
+		schema: item({
+			...identitySchemas,
+			...applicationAttributes,
+			sub: string().key(),
+			userId: string(),
+			identityVersion: number(),
+			GSI1PK: string().hidden(),
+			// When this profile took this email: of several that claim it, the newest is found.
+			GSI1SK: string().hidden(),
+		}),
+		computeKey: ({ sub }) => ({ PK: `USER#${sub}`, SK: "PROFILE" }),
+		timestamps: {
+			created: { name: "createdAt", savedAs: "createdAt" },
+			modified: { name: "updatedAt", savedAs: "updatedAt" },
+		},
+	});
+}
+
+type Registry = typeof identityAttributes;
+
+type SchemaOf<
+	Attribute extends IdentityAttribute,
+	Required extends SchemaRequiredProp = Attribute extends { readonly required: true }
+		? "atLeastOnce"
+		: "never",
+> = Attribute["type"] extends "number"
+	? NumberSchema<{ required: Required }>
+	: Attribute["type"] extends "boolean"
+		? BooleanSchema<{ required: Required }>
+		: StringSchema<{ required: Required }>;
+
+function schemaOf(attribute: IdentityAttribute) {
+	const required = "required" in attribute ? "atLeastOnce" : "never";
+	switch (attribute.type) {
+		case "string":
+			return string({ required });
+		case "number":
+			return number({ required });
+		case "boolean":
+			return boolean({ required });
+	}
+}
+
+// Through unknown, as Object.fromEntries forgets which name has which schema.
+const identitySchemas = Object.fromEntries(
+	Object.entries(identityAttributes).map(([name, attribute]) => [name, schemaOf(attribute)]),
+) as unknown as { [Name in keyof Registry]: SchemaOf<Registry[Name]> };

@@ -1,0 +1,290 @@
+import { randomUUID } from "node:crypto";
+import { ConditionalCheckFailedException, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { DeleteItemCommand } from "dynamodb-toolbox/entity/actions/delete";
+import { EntityFormatter } from "dynamodb-toolbox/entity/actions/format";
+import { GetItemCommand } from "dynamodb-toolbox/entity/actions/get";
+import type { Condition } from "dynamodb-toolbox/entity/actions/parseCondition";
+import { PutItemCommand } from "dynamodb-toolbox/entity/actions/put";
+import { $remove } from "dynamodb-toolbox/entity/actions/update/symbols";
+import {
+	UpdateAttributesCommand,
+	type UpdateAttributesInput,
+} from "dynamodb-toolbox/entity/actions/updateAttributes";
+import { DynamoDBToolboxError } from "dynamodb-toolbox/errors";
+import type { Schema } from "dynamodb-toolbox/schema";
+import { Parser } from "dynamodb-toolbox/schema/actions/parse";
+import { QueryCommand } from "dynamodb-toolbox/table/actions/query";
+import { err, errAsync, ok, okAsync, type Result, ResultAsync } from "neverthrow";
+import {
+	type ConcurrentUpdate,
+	type CorruptUser,
+	type InvalidIdentity,
+	type InvalidUpdate,
+	type Issue,
+	isRetryable,
+	type StoreUnavailable,
+	type UserAlreadyExists,
+	type UserNotFound,
+} from "./errors";
+import { emailPartition, userEntity } from "./table";
+import {
+	type ApplicationFields,
+	applicationAttributes,
+	type Identity,
+	identityNames,
+	isIdentityValue,
+	parseIdentity,
+	type User,
+} from "./user";
+
+/** A change of what the application owns: a value sets the field, `null` removes it, and what is left out stays as it is. */
+export type UserUpdate = {
+	readonly [Name in keyof ApplicationFields]?: ApplicationFields[Name] | null;
+};
+
+/** The access patterns of the User entity. Each is one round trip, whatever the size of the table, and never throws. */
+export interface Users {
+	/**
+	 * Stores a new profile, unless its `sub` has one. May be repeated: the first `userId` stays.
+	 *
+	 * Cost: 1 PutItem, 2 write units (table and index); when there is a profile already, 1 write unit.
+	 *
+	 * @returns the profile made; `UserAlreadyExists` carries the one that was there
+	 */
+	register(
+		identity: Identity,
+	): ResultAsync<User, InvalidIdentity | UserAlreadyExists<User> | CorruptUser | StoreUnavailable>;
+
+	/**
+	 * Finds a profile by its Cognito subject. Strongly consistent: it sees every write that has been answered.
+	 *
+	 * Cost: 1 GetItem, 1 read unit.
+	 */
+	findBySub(sub: string): ResultAsync<User, UserNotFound | CorruptUser | StoreUnavailable>;
+
+	/**
+	 * Finds the profile that holds an email, in whatever case it is written. Where several claim it, the newest claim wins;
+	 * check `emailVerified` where a claim is not enough. Eventually consistent: a write shows after some milliseconds.
+	 *
+	 * Cost: 1 Query of the index, 0.5 read units.
+	 */
+	findByEmail(email: string): ResultAsync<User, UserNotFound | CorruptUser | StoreUnavailable>;
+
+	/**
+	 * Changes what the application owns; the identity is Cognito's, and does not compile here.
+	 *
+	 * Cost: 1 UpdateItem, 2 write units (table and index).
+	 *
+	 * @returns the whole profile after the change
+	 */
+	update(
+		sub: string,
+		update: UserUpdate,
+	): ResultAsync<User, InvalidUpdate | UserNotFound | CorruptUser | StoreUnavailable>;
+
+	/**
+	 * Replaces the identity of a stored profile by what Cognito says now, unless the profile's identity was written, or the
+	 * profile removed, since `user` was read: then `ConcurrentUpdate`. What the application owns stays as it is.
+	 *
+	 * Cost: 1 UpdateItem, 2 write units (table and index), 3 when the email changes.
+	 */
+	replaceIdentity(
+		user: User,
+		identity: Identity,
+	): ResultAsync<User, InvalidIdentity | ConcurrentUpdate | CorruptUser | StoreUnavailable>;
+
+	/**
+	 * Removes a profile. May be repeated: that there is none is no error.
+	 *
+	 * Cost: 1 DeleteItem, 2 write units (table and index).
+	 */
+	remove(sub: string): ResultAsync<void, StoreUnavailable>;
+}
+
+/**
+ * Opens the users of a table. Do it once, at start, and not per request.
+ *
+ * @param options.tableName the stack's output `tableName`
+ * @param options.client a client to share; without it, one is made that takes region and credentials from the environment
+ *
+ * @example
+ * ```ts
+ * const users = createUsers({ tableName: "users-1a2b3c4" });
+ * const user = await users.findByEmail("Ada@Example.com");
+ * if (user.isOk()) console.log(user.value.userId);
+ * ```
+ */
+export function createUsers({
+	tableName,
+	client = new DynamoDBClient(),
+}: {
+	readonly tableName: string;
+	readonly client?: DynamoDBClient;
+}): Users {
+	const entity = userEntity(tableName, DynamoDBDocumentClient.from(client));
+	const formatter = entity.build(EntityFormatter);
+
+	const findBySub: Users["findBySub"] = (sub) => {
+		if (!isIdentityValue("sub", sub)) return errAsync(userNotFound);
+		return fromRead(
+			entity.build(GetItemCommand).key({ sub }).options({ consistent: true }).send(),
+		).andThen(({ Item }) => (Item === undefined ? err(userNotFound) : ok(Item)));
+	};
+
+	const findByEmail: Users["findByEmail"] = (email) => {
+		if (!isIdentityValue("email", email)) return errAsync(userNotFound);
+		return fromRead(
+			entity.table
+				.build(QueryCommand)
+				.entities(entity)
+				.query({ index: "GSI1", partition: emailPartition(email) })
+				// The filter by entity would come after the limit; here is nothing but users.
+				.options({ reverse: true, limit: 1, entityAttrFilter: false })
+				.send(),
+		).andThen(({ Items: [user] = [] }) => (user === undefined ? err(userNotFound) : ok(user)));
+	};
+
+	const register: Users["register"] = (input) =>
+		parseIdentity(input).asyncAndThen((identity) => {
+			const now = new Date().toISOString();
+			const user: User = {
+				...identity,
+				userId: randomUUID(),
+				createdAt: now,
+				updatedAt: now,
+				identityVersion: 1,
+			};
+			return fromConditionalWrite(
+				entity
+					.build(PutItemCommand)
+					.item({ ...user, ...emailClaim(user.email, now) })
+					.options({
+						condition: { attr: "sub", exists: false },
+						returnValuesOnConditionFalse: "ALL_OLD",
+					})
+					.send(),
+			)
+				.map(() => user)
+				.orElse((error) =>
+					error.type === "ConditionFailed"
+						? existing(user.sub, error)
+								.andThen((user) => err({ type: "UserAlreadyExists" as const, user }))
+								// Removed since: its place is free again.
+								.orElse((error) => (error.type === "UserNotFound" ? register(input) : err(error)))
+						: err(error),
+				);
+		});
+
+	/** The profile in the way of a put: from the answer, or where the endpoint leaves it out, by a consistent read. */
+	const existing = (sub: string, { item }: ConditionFailed) =>
+		item === undefined
+			? findBySub(sub)
+			: fromRead((async () => formatter.format(unmarshall(item)))());
+
+	/** One conditional UpdateItem; what the items may hold is checked before. */
+	const change = (item: Record<string, unknown>, condition: Condition<typeof entity>) =>
+		fromConditionalWrite(
+			entity
+				.build(UpdateAttributesCommand)
+				// Its keys come from a registry, which the type of the entity's own input cannot express.
+				.item(item as UpdateAttributesInput<typeof entity>)
+				.options({ condition, returnValues: "ALL_NEW" })
+				.send(),
+		).andThen(({ Attributes }) =>
+			Attributes === undefined ? err(conditionFailed) : ok(Attributes),
+		);
+
+	const update: Users["update"] = (sub, fields) => {
+		if (!isIdentityValue("sub", sub)) return errAsync(userNotFound);
+		return parseUpdate(fields)
+			.asyncAndThen((changes) => change({ sub, ...changes }, { attr: "sub", exists: true }))
+			.mapErr((error) => (error.type === "ConditionFailed" ? userNotFound : error));
+	};
+
+	const replaceIdentity: Users["replaceIdentity"] = (user, input) =>
+		parseIdentity(input)
+			.asyncAndThen((identity) => {
+				const keepsEmail = emailPartition(identity.email) === emailPartition(user.email);
+				const attributes = identityNames.map((name) => [name, identity[name] ?? $remove()]);
+				return change(
+					{
+						...Object.fromEntries(attributes),
+						sub: user.sub,
+						...(keepsEmail ? {} : emailClaim(identity.email, new Date().toISOString())),
+						identityVersion: user.identityVersion + 1,
+					},
+					{ attr: "identityVersion", eq: user.identityVersion },
+				);
+			})
+			.mapErr((error) => (error.type === "ConditionFailed" ? concurrentUpdate : error));
+
+	const remove: Users["remove"] = (sub) =>
+		isIdentityValue("sub", sub)
+			? fromWrite(entity.build(DeleteItemCommand).key({ sub }).send()).map(() => undefined)
+			: okAsync(undefined);
+
+	return { register, findBySub, findByEmail, update, replaceIdentity, remove };
+}
+
+const userNotFound: UserNotFound = { type: "UserNotFound" };
+const concurrentUpdate: ConcurrentUpdate = { type: "ConcurrentUpdate" };
+
+/** What a conditional write answers, before an access pattern says what it means there. */
+interface ConditionFailed {
+	readonly type: "ConditionFailed";
+	/** The item that stood in the way, in DynamoDB's own notation, where the endpoint tells it. */
+	readonly item?: ConditionalCheckFailedException["Item"];
+}
+const conditionFailed: ConditionFailed = { type: "ConditionFailed" };
+
+const emailClaim = (email: string, since: string) => ({
+	GSI1PK: emailPartition(email),
+	GSI1SK: since,
+});
+
+const unavailable = (cause: unknown): StoreUnavailable => ({
+	type: "StoreUnavailable",
+	retryable: isRetryable(cause),
+	cause,
+});
+
+const fromWrite = <T>(write: Promise<T>) => ResultAsync.fromPromise(write, unavailable);
+
+const fromRead = <T>(read: Promise<T>) =>
+	ResultAsync.fromPromise(read, (cause) => corruptUser(cause) ?? unavailable(cause));
+
+const fromConditionalWrite = <T>(write: Promise<T>) =>
+	ResultAsync.fromPromise(write, (cause): ConditionFailed | CorruptUser | StoreUnavailable =>
+		cause instanceof ConditionalCheckFailedException
+			? { ...conditionFailed, item: cause.Item }
+			: (corruptUser(cause) ?? unavailable(cause)),
+	);
+
+/** What dynamodb-toolbox found wrong with a stored item; `undefined` if that is not what was thrown. */
+function corruptUser(cause: unknown): CorruptUser | undefined {
+	if (!DynamoDBToolboxError.match(cause, "formatter.")) return undefined;
+	const message =
+		cause.code === "formatter.missingAttribute" ? "is missing" : "is of the wrong type";
+	return { type: "CorruptUser", issues: [{ path: cause.path ?? "", message }] };
+}
+
+/** Checks an update field by field, against the application's own schemas. */
+function parseUpdate(update: UserUpdate): Result<Record<string, unknown>, InvalidUpdate> {
+	const changes: Record<string, unknown> = {};
+	const issues: Issue[] = [];
+	for (const [name, value] of Object.entries(update)) {
+		const schema = new Map<string, Schema>(Object.entries(applicationAttributes)).get(name);
+		if (schema === undefined) {
+			issues.push({ path: name.slice(0, 100), message: "is not the application's to change" });
+		} else if (value !== undefined) {
+			try {
+				changes[name] = value === null ? $remove() : new Parser(schema).parse(value);
+			} catch (error) {
+				issues.push({ path: name, message: error instanceof Error ? error.message : "is invalid" });
+			}
+		}
+	}
+	return issues.length === 0 ? ok(changes) : err({ type: "InvalidUpdate", issues });
+}
