@@ -48,16 +48,16 @@ export function toEventEntry({ type, account }: UserEvent): EventEntry {
 export function parseEvent(input: unknown): Result<UserEvent, InvalidEvent | InvalidIdentity> {
 	const event = typeof input === "string" ? parseJson(input) : input;
 	if (!isRecord(event)) return invalidEvent("", "must be a JSON object");
-	if (event["source"] !== eventSource) return invalidEvent("source", `must be "${eventSource}"`);
+	if (event.source !== eventSource) return invalidEvent("source", `must be "${eventSource}"`);
 	const type = eventTypes.find((known) => known === event["detail-type"]);
 	if (type === undefined) {
 		return invalidEvent("detail-type", `must be one of ${eventTypes.join(", ")}`);
 	}
-	const detail = event["detail"];
+	const detail = event.detail;
 	if (!isRecord(detail)) return invalidEvent("detail", "must be an object");
-	if (detail["version"] !== version) return invalidEvent("detail.version", `must be ${version}`);
-	const userId = detail["userId"];
-	return parseIdentity(detail["identity"]).map((identity) => ({
+	if (detail.version !== version) return invalidEvent("detail.version", `must be ${version}`);
+	const userId = detail.userId;
+	return parseIdentity(detail.identity).map((identity) => ({
 		type,
 		account: { identity, ...(typeof userId === "string" && { userId }) },
 	}));

@@ -1,0 +1,25 @@
+/** What the SDK clients of one function are made with. */
+export interface ClientLimits {
+	readonly maxAttempts: number;
+	readonly requestHandler: {
+		readonly connectionTimeout: number;
+		readonly requestTimeout: number;
+		readonly throwOnRequestTimeout: true;
+	};
+}
+
+const limits = (maxAttempts: number, milliseconds: number): ClientLimits => ({
+	maxAttempts,
+	requestHandler: {
+		connectionTimeout: milliseconds,
+		requestTimeout: milliseconds,
+		// Without it the SDK only warns: https://github.com/smithy-lang/smithy-typescript/pull/1706
+		throwOnRequestTimeout: true,
+	},
+});
+
+/** For what a person waits for: a call takes 1.6 seconds at most, its one retry included. */
+export const triggerLimits = limits(2, 700);
+
+/** For what nobody waits for: patient with a service that is slow, and well within the function's time-out. */
+export const consumerLimits = limits(3, 3_000);

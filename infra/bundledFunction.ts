@@ -1,0 +1,72 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { bundle } from "./bundle";
+
+export interface BundledFunctionArgs<Event, Answer> {
+	/** Makes the handler, once per cold start. It captures nothing, and requires its module by a relative path. */
+	readonly callbackFactory: () => (event: Event) => Promise<Answer>;
+	/** In seconds. */
+	readonly timeout: number;
+	readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
+	readonly logRetentionDays: number;
+}
+
+/**
+ * A Lambda function with a bundled archive, a role of its own that may do nothing but write the function's logs, and a log
+ * group of its own, in JSON. What else it may do is said by {@link allow}, and who may invoke it by {@link letInvoke}.
+ */
+export class BundledFunction<Event, Answer> extends aws.lambda.CallbackFunction<Event, Answer> {
+	readonly logGroup: aws.cloudwatch.LogGroup;
+	readonly #name: string;
+	readonly #role: aws.iam.Role;
+
+	constructor(name: string, args: BundledFunctionArgs<Event, Answer>) {
+		const logGroup = new aws.cloudwatch.LogGroup(name, { retentionInDays: args.logRetentionDays });
+		const role = new aws.iam.Role(name, {
+			assumeRolePolicy: aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" }),
+		});
+		super(
+			name,
+			{
+				callbackFactory: args.callbackFactory,
+				timeout: args.timeout,
+				environment: { variables: args.environment },
+				role,
+				runtime: aws.lambda.Runtime.NodeJS24dX,
+				architectures: ["arm64"],
+				memorySize: 512,
+				loggingConfig: { logFormat: "JSON", logGroup: logGroup.name },
+			},
+			{ transformations: [bundle] },
+		);
+		this.logGroup = logGroup;
+		this.#name = name;
+		this.#role = role;
+		this.allow("logs", [
+			{
+				Effect: "Allow",
+				Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+				// The streams of the group: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
+				Resource: pulumi.interpolate`${logGroup.arn}:log-stream:*`,
+			},
+		]);
+	}
+
+	/** Attaches an inline policy to the function's role. The purpose names it, once per function. */
+	allow(purpose: string, statements: aws.iam.PolicyStatement[]): void {
+		new aws.iam.RolePolicy(`${this.#name}-${purpose}`, {
+			role: this.#role.name,
+			policy: pulumi.jsonStringify({ Version: "2012-10-17", Statement: statements }),
+		});
+	}
+
+	/** Lets an AWS service invoke the function, for one resource of it. */
+	letInvoke(service: string, sourceArn: pulumi.Input<string>): void {
+		new aws.lambda.Permission(this.#name, {
+			function: this.name,
+			action: "lambda:InvokeFunction",
+			principal: service,
+			sourceArn,
+		});
+	}
+}
