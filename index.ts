@@ -2,7 +2,12 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { eventSource, eventTypes } from "./domain/events";
 import { tableDefinition } from "./domain/table";
-import { type IdentityAttribute, identityAttributes, linkAttribute } from "./domain/user";
+import {
+	type AttributeType,
+	type IdentityAttribute,
+	identityAttributes,
+	linkAttribute,
+} from "./domain/user";
 import { BundledFunction } from "./infra/bundledFunction";
 import { readSettings } from "./infra/settings";
 
@@ -252,39 +257,40 @@ export const eventBusName = bus.name;
 export const deadLetterQueueUrl = deadLetterQueue.url;
 
 /**
- * The attributes that a pool must be told of: the link, those of our own, and that an email is required and how long it may be.
- * The standard ones are in every pool, and cannot be declared later: a pool's update takes nothing but new `custom:` attributes.
+ * The attributes that a pool must be told of: the link, the application's own, and that an email is required and how long it
+ * may be. The standard ones are in every pool, and a pool that exists takes no others than `custom:` ones:
+ * https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AddCustomAttributes.html
  */
 function poolSchemas(): aws.types.input.cognito.UserPoolSchema[] {
 	const link = { cognito: linkAttribute, type: "string", maxLength: 36 } as const;
-	const attributes: readonly (IdentityAttribute | typeof link)[] = [
-		link,
-		...Object.values(identityAttributes),
-	];
-	return attributes.flatMap((attribute) => {
-		const required = attribute.cognito === "email";
-		if (!required && !attribute.cognito.startsWith("custom:")) return [];
-		const schema = { name: attribute.cognito.replace("custom:", ""), mutable: true, required };
-		switch (attribute.type) {
-			case "string":
-				return {
-					...schema,
-					attributeDataType: "String",
-					stringAttributeConstraints: { minLength: "0", maxLength: String(attribute.maxLength) },
-				};
-			case "number":
-				return {
-					...schema,
-					attributeDataType: "Number",
-					numberAttributeConstraints: {
-						minValue: String(attribute.min),
-						maxValue: String(attribute.max),
-					},
-				};
-			case "boolean":
-				return [];
-		}
-	});
+	return [link, ...Object.values<IdentityAttribute>(identityAttributes)]
+		.filter(({ cognito }) => cognito === "email" || cognito.startsWith("custom:"))
+		.map((attribute) => ({
+			name: attribute.cognito.replace("custom:", ""),
+			mutable: true,
+			required: attribute.cognito === "email",
+			...typeAndConstraints(attribute),
+		}));
+}
+
+function typeAndConstraints(attribute: AttributeType) {
+	switch (attribute.type) {
+		case "string":
+			return {
+				attributeDataType: "String",
+				stringAttributeConstraints: { minLength: "0", maxLength: String(attribute.maxLength) },
+			};
+		case "number":
+			return {
+				attributeDataType: "Number",
+				numberAttributeConstraints: {
+					minValue: String(attribute.min),
+					maxValue: String(attribute.max),
+				},
+			};
+		case "boolean":
+			return { attributeDataType: "Boolean" };
+	}
 }
 
 /** The Cognito names of the attributes to which the registry gives the app client this access. */

@@ -224,21 +224,18 @@ type StandardAttributeName =
 	| "website"
 	| "zoneinfo";
 
-type CoreAttribute =
-	| {
-			readonly cognito: "sub" | "username" | "email";
-			readonly type: "string";
-			readonly required: true;
-			readonly maxLength: number;
-			readonly pattern: RegExp;
-			readonly client?: ClientAccess;
-	  }
-	| {
-			readonly cognito: "email_verified";
-			readonly type: "boolean";
-			readonly required: true;
-			readonly client: "read";
-	  };
+/** What the value of an attribute may be. */
+export type AttributeType =
+	| { readonly type: "string"; readonly maxLength: number }
+	| { readonly type: "number"; readonly min: number; readonly max: number }
+	| { readonly type: "boolean" };
+
+type CoreAttribute = {
+	readonly cognito: "sub" | "username" | "email" | "email_verified";
+	readonly required: true;
+	readonly pattern?: RegExp;
+	readonly client?: ClientAccess;
+} & AttributeType;
 
 type StandardAttribute = {
 	readonly cognito: StandardAttributeName;
@@ -250,10 +247,7 @@ type StandardAttribute = {
 type CustomAttribute = {
 	readonly cognito: `custom:${string}`;
 	readonly client?: ClientAccess;
-} & (
-	| { readonly type: "string"; readonly maxLength: number }
-	| { readonly type: "number"; readonly min: number; readonly max: number }
-);
+} & Extract<AttributeType, { type: "string" | "number" }>;
 
 /** One entry of the registry. */
 export type IdentityAttribute = CoreAttribute | StandardAttribute | CustomAttribute;

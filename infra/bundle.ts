@@ -16,18 +16,20 @@ export const bundle: pulumi.ResourceTransformation = ({ props, opts }) => ({
 	opts,
 });
 
-async function bundledArchive(archive: pulumi.asset.AssetArchive) {
-	const index = (await archive.assets)["__index.js"];
-	if (!(index instanceof pulumi.asset.StringAsset)) {
+async function bundledArchive(archive: pulumi.Unwrap<pulumi.asset.AssetArchive>) {
+	const index = archive.assets["__index.js"];
+	if (index === undefined || !("text" in index) || typeof index.text !== "string") {
 		throw new Error(
 			"The archive of a CallbackFunction holds no __index.js: has Pulumi renamed it?",
 		);
 	}
-	const required = (await index.text).matchAll(/\brequire\("\.\/([^"]+)"\)/g);
-	const modules = await Promise.all(
-		[...required].map(async ([, module = ""]) => [`${module}.js`, await bundledModule(module)]),
-	);
-	return new pulumi.asset.AssetArchive({ "__index.js": index, ...Object.fromEntries(modules) });
+	const files: Record<string, pulumi.asset.Asset> = {
+		"__index.js": new pulumi.asset.StringAsset(index.text),
+	};
+	for (const [, module = ""] of index.text.matchAll(/\brequire\("\.\/([^"]+)"\)/g)) {
+		files[`${module}.js`] = await bundledModule(module);
+	}
+	return new pulumi.asset.AssetArchive(files);
 }
 
 async function bundledModule(module: string) {
