@@ -49,5 +49,8 @@ function details(failure: Failure): Readonly<Record<string, unknown>> {
 	}
 }
 
-const nameOf = (cause: unknown) =>
-	typeof cause === "object" && cause !== null && "name" in cause ? cause.name : typeof cause;
+/** What kind of error it was: Node.js names a failed connection by code, AWS its own errors by name. */
+function nameOf(cause: unknown): unknown {
+	const { code, name } = Object(cause);
+	return code ?? name;
+}

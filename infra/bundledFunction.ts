@@ -23,7 +23,9 @@ export class BundledFunction<Event, Answer> extends aws.lambda.CallbackFunction<
 	constructor(name: string, args: BundledFunctionArgs<Event, Answer>) {
 		const logGroup = new aws.cloudwatch.LogGroup(name, { retentionInDays: args.logRetentionDays });
 		const role = new aws.iam.Role(name, {
-			assumeRolePolicy: aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" }),
+			assumeRolePolicy: JSON.stringify(
+				aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" }),
+			),
 		});
 		super(
 			name,

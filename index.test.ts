@@ -1,0 +1,351 @@
+import { RunError } from "@pulumi/pulumi";
+import test from "ava";
+import { type EvaluateOptions, evaluate, type Program } from "./local/program";
+
+const programs = new Map<string, Promise<Program>>();
+
+/** What the program declares for a stack with these settings, and the defaults of Pulumi.yaml. */
+function declare(settings: EvaluateOptions["settings"] = {}): Promise<Program> {
+	const key = JSON.stringify(settings);
+	const program = programs.get(key) ?? evaluate({ stack: "none", settings });
+	programs.set(key, program);
+	return program;
+}
+
+const types = {
+	alarm: "aws:cloudwatch/metricAlarm:MetricAlarm",
+	archive: "aws:cloudwatch/eventArchive:EventArchive",
+	bus: "aws:cloudwatch/eventBus:EventBus",
+	client: "aws:cognito/userPoolClient:UserPoolClient",
+	filter: "aws:cloudwatch/logMetricFilter:LogMetricFilter",
+	fn: "aws:lambda/function:Function",
+	invokeConfig: "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+	logGroup: "aws:cloudwatch/logGroup:LogGroup",
+	permission: "aws:lambda/permission:Permission",
+	pool: "aws:cognito/userPool:UserPool",
+	queue: "aws:sqs/queue:Queue",
+	queuePolicy: "aws:sqs/queuePolicy:QueuePolicy",
+	role: "aws:iam/role:Role",
+	rolePolicy: "aws:iam/rolePolicy:RolePolicy",
+	rule: "aws:cloudwatch/eventRule:EventRule",
+	subscription: "aws:sns/topicSubscription:TopicSubscription",
+	table: "aws:dynamodb/table:Table",
+	target: "aws:cloudwatch/eventTarget:EventTarget",
+	topic: "aws:sns/topic:Topic",
+} as const;
+
+const all = (program: Program, kind: keyof typeof types) =>
+	program.resources.filter(({ type }) => type === types[kind]);
+
+function one(program: Program, kind: keyof typeof types, name?: string) {
+	const [found, ...more] = all(program, kind).filter((each) => !name || each.name === name);
+	if (!found || more.length > 0) throw new Error(`not exactly one ${kind} ${name ?? ""}`);
+	return found;
+}
+
+/** Every statement of a function's role, by purpose. */
+function allowed(program: Program, name: string) {
+	const role = one(program, "role", name);
+	return Object.fromEntries(
+		all(program, "rolePolicy")
+			.filter(({ inputs }) => inputs.role === role.physicalName)
+			.map((policy) => [
+				policy.name.replace(`${name}-`, ""),
+				JSON.parse(String(policy.inputs.policy)).Statement,
+			]),
+	);
+}
+
+function grants(program: Program, name: string) {
+	const logs = {
+		Effect: "Allow",
+		Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+		Resource: `${one(program, "logGroup", name).arn}:log-stream:*`,
+	};
+	const publish = {
+		Effect: "Allow",
+		Action: ["events:PutEvents"],
+		Resource: one(program, "bus").arn,
+	};
+	const write = {
+		Effect: "Allow",
+		Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+		Resource: one(program, "table").arn,
+	};
+	const link = {
+		Effect: "Allow",
+		Action: ["cognito-idp:AdminGetUser", "cognito-idp:AdminUpdateUserAttributes"],
+		Resource: one(program, "pool").arn,
+	};
+	const deadLetters = {
+		Effect: "Allow",
+		Action: ["sqs:SendMessage"],
+		Resource: one(program, "queue").arn,
+	};
+	return { logs, publish, write, link, deadLetters };
+}
+
+const triggers = ["postConfirmation", "postAuthentication"];
+const functions = [...triggers, "recordUser"];
+
+test("in event mode a trigger may publish, and nothing else", async (t) => {
+	const program = await declare({ writeMode: "event" });
+	for (const name of triggers) {
+		const { logs, publish } = grants(program, name);
+		t.deepEqual(allowed(program, name), { logs: [logs], publish: [publish] });
+	}
+});
+
+test("in immediate mode a trigger may write and link as well", async (t) => {
+	const program = await declare({ writeMode: "immediate" });
+	for (const name of triggers) {
+		const { logs, publish, write, link } = grants(program, name);
+		t.deepEqual(allowed(program, name), {
+			logs: [logs],
+			publish: [publish],
+			write: [write],
+			link: [link],
+		});
+	}
+});
+
+test("the consumer may write, link and keep dead letters, and nothing else", async (t) => {
+	const program = await declare();
+	const { logs, write, link, deadLetters } = grants(program, "recordUser");
+	t.deepEqual(allowed(program, "recordUser"), {
+		logs: [logs],
+		record: [write, link, deadLetters],
+	});
+});
+
+test("every function has a role of its own, which Lambda alone assumes, without a managed policy", async (t) => {
+	const program = await declare();
+	t.deepEqual(
+		functions.map((name) => one(program, "fn", name).inputs.role),
+		functions.map((name) => one(program, "role", name).arn),
+	);
+	t.is(all(program, "role").length, functions.length);
+	for (const { inputs } of all(program, "role")) {
+		t.is(inputs.managedPolicyArns, undefined);
+		const { Statement } = JSON.parse(String(inputs.assumeRolePolicy));
+		t.deepEqual(
+			Statement.map(({ Principal }: { Principal: unknown }) => Principal),
+			[{ Service: "lambda.amazonaws.com" }],
+		);
+	}
+	t.deepEqual(
+		program.resources.filter(({ type }) => /PolicyAttachment/.test(type)),
+		[],
+	);
+});
+
+test("the pool alone may invoke the triggers, and the rule alone the consumer", async (t) => {
+	const program = await declare();
+	const action = "lambda:InvokeFunction";
+	for (const name of triggers) {
+		t.deepEqual(one(program, "permission", name).inputs, {
+			action,
+			function: one(program, "fn", name).physicalName,
+			principal: "cognito-idp.amazonaws.com",
+			sourceArn: one(program, "pool").arn,
+		});
+	}
+	t.deepEqual(one(program, "permission", "recordUser").inputs, {
+		action,
+		function: one(program, "fn", "recordUser").physicalName,
+		principal: "events.amazonaws.com",
+		sourceArn: one(program, "rule").arn,
+	});
+	t.is(all(program, "permission").length, functions.length);
+});
+
+test("the rule alone may send to the dead-letter queue from outside", async (t) => {
+	const program = await declare();
+	const queue = one(program, "queue");
+	t.deepEqual(JSON.parse(String(one(program, "queuePolicy").inputs.policy)).Statement, [
+		{
+			Effect: "Allow",
+			Principal: { Service: "events.amazonaws.com" },
+			Action: "sqs:SendMessage",
+			Resource: queue.arn,
+			Condition: { ArnEquals: { "aws:SourceArn": one(program, "rule").arn } },
+		},
+	]);
+	t.is(queue.inputs.sqsManagedSseEnabled, true);
+});
+
+test("the app client reads the link and cannot write it", async (t) => {
+	const { inputs } = one(await declare(), "client");
+	t.deepEqual(inputs.readAttributes, [
+		"email_verified",
+		"email",
+		"name",
+		"given_name",
+		"family_name",
+		"custom:userId",
+	]);
+	t.deepEqual(inputs.writeAttributes, ["email", "name", "given_name", "family_name"]);
+	t.like(inputs, { preventUserExistenceErrors: "ENABLED", generateSecret: false });
+});
+
+test("the pool takes an email as username, in any case, and verifies it before it changes", async (t) => {
+	const program = await declare();
+	t.like(one(program, "pool").inputs, {
+		usernameAttributes: ["email"],
+		usernameConfiguration: { caseSensitive: false },
+		autoVerifiedAttributes: ["email"],
+		userAttributeUpdateSettings: { attributesRequireVerificationBeforeUpdates: ["email"] },
+		mfaConfiguration: "OPTIONAL",
+		lambdaConfig: {
+			postConfirmation: one(program, "fn", "postConfirmation").arn,
+			postAuthentication: one(program, "fn", "postAuthentication").arn,
+		},
+	});
+});
+
+test("the table has the keys and the index of the design, is encrypted and restorable to any point in time", async (t) => {
+	const { inputs } = one(await declare(), "table");
+	t.deepEqual(inputs.globalSecondaryIndexes, [
+		{ name: "GSI1", hashKey: "GSI1PK", rangeKey: "GSI1SK", projectionType: "ALL" },
+	]);
+	t.like(inputs, {
+		hashKey: "PK",
+		rangeKey: "SK",
+		billingMode: "PAY_PER_REQUEST",
+		serverSideEncryption: { enabled: true },
+		pointInTimeRecovery: { enabled: true },
+	});
+});
+
+test("a trigger ends within Cognito's 5 seconds, and the consumer is given more", async (t) => {
+	const program = await declare();
+	for (const name of triggers) t.true(Number(one(program, "fn", name).inputs.timeout) <= 5);
+	t.is(one(program, "fn", "recordUser").inputs.timeout, 30);
+});
+
+test("every function runs on Node.js 24 and arm64, and logs JSON to a group of its own with retention", async (t) => {
+	const program = await declare({ logRetentionDays: 14 });
+	for (const name of functions) {
+		const group = one(program, "logGroup", name);
+		t.is(group.inputs.retentionInDays, 14);
+		t.like(one(program, "fn", name).inputs, {
+			runtime: "nodejs24.x",
+			architectures: ["arm64"],
+			loggingConfig: { logFormat: "JSON", logGroup: group.physicalName },
+		});
+	}
+});
+
+test("an archive holds the callback as Pulumi wrote it and the one module that it requires", async (t) => {
+	const program = await declare();
+	for (const name of functions) {
+		const { code } = one(program, "fn", name).inputs as { code: { assets: object } };
+		t.deepEqual(Object.keys(await code.assets), ["__index.js", `handlers/${name}.js`]);
+	}
+});
+
+test("our events go to the consumer, and what it cannot take to the dead-letter queue", async (t) => {
+	const program = await declare();
+	const rule = one(program, "rule");
+	const queue = one(program, "queue");
+	const recordUser = one(program, "fn", "recordUser");
+	t.deepEqual(JSON.parse(String(rule.inputs.eventPattern)), {
+		source: ["user-profiles"],
+		"detail-type": ["UserConfirmed", "UserAuthenticated"],
+	});
+	t.like(one(program, "target").inputs, {
+		rule: rule.physicalName,
+		arn: recordUser.arn,
+		retryPolicy: { maximumEventAgeInSeconds: 86400, maximumRetryAttempts: 185 },
+		deadLetterConfig: { arn: queue.arn },
+	});
+	t.like(one(program, "invokeConfig").inputs, {
+		functionName: recordUser.physicalName,
+		maximumRetryAttempts: 2,
+		destinationConfig: { onFailure: { destination: queue.arn } },
+	});
+	t.is(queue.inputs.messageRetentionSeconds, 14 * 24 * 60 * 60);
+	t.is(one(program, "archive").inputs.retentionDays, 14);
+});
+
+test("dead letters and errors of the triggers raise an alarm, which goes to the topic", async (t) => {
+	const program = await declare();
+	t.deepEqual(
+		all(program, "alarm").map(({ name, inputs }) => [name, inputs.alarmActions]),
+		["deadLetters", "triggerErrors"].map((name) => [name, [one(program, "topic").arn]]),
+	);
+	t.like(one(program, "alarm", "deadLetters").inputs, {
+		metricName: "ApproximateNumberOfMessagesVisible",
+		dimensions: { QueueName: one(program, "queue").physicalName },
+	});
+	for (const name of triggers) {
+		t.like(one(program, "filter", name).inputs, {
+			logGroupName: one(program, "logGroup", name).physicalName,
+			pattern: '{ $.level = "ERROR" }',
+		});
+	}
+});
+
+test("alarmEmail mails the alarms, and without it nobody is mailed", async (t) => {
+	t.deepEqual(all(await declare(), "subscription"), []);
+	const program = await declare({ alarmEmail: "ops@example.com" });
+	t.deepEqual(one(program, "subscription").inputs, {
+		topic: one(program, "topic").arn,
+		protocol: "email",
+		endpoint: "ops@example.com",
+	});
+});
+
+test("protect, which is the default, keeps pool and table from being deleted", async (t) => {
+	for (const [settings, expected] of [
+		[{}, true],
+		[{ protect: true }, true],
+		[{ protect: false }, false],
+	] as const) {
+		const program = await declare(settings);
+		const pool = one(program, "pool");
+		const table = one(program, "table");
+		t.is(pool.inputs.deletionProtection, expected ? "ACTIVE" : "INACTIVE");
+		t.is(table.inputs.deletionProtectionEnabled, expected);
+		t.deepEqual([pool.protect, table.protect], [expected, expected]);
+	}
+});
+
+test("passwordAuth lets the client sign in with a password, which is not the default", async (t) => {
+	const flows = async (settings?: EvaluateOptions["settings"]) =>
+		one(await declare(settings), "client").inputs.explicitAuthFlows;
+	const secure = ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"];
+	t.deepEqual(await flows(), secure);
+	t.deepEqual(await flows({ passwordAuth: true }), [...secure, "ALLOW_USER_PASSWORD_AUTH"]);
+});
+
+test("the outputs are what an application needs", async (t) => {
+	const program = await declare();
+	t.deepEqual(program.outputs, {
+		region: "us-east-1",
+		userPoolId: one(program, "pool").id,
+		userPoolClientId: one(program, "client").id,
+		tableName: one(program, "table").physicalName,
+		eventBusName: one(program, "bus").physicalName,
+		deadLetterQueueUrl: one(program, "queue").id,
+	});
+});
+
+for (const [name, value, allowedValues] of [
+	["writeMode", "fast", '"event" or "immediate"'],
+	["protect", "maybe", "true or false"],
+	["logRetentionDays", 31, "one of 1, 3, 5, 7, 14,"],
+	["alarmEmail", "nobody", "an email address, or empty for no mail"],
+	["passwordAuth", "yes", "true or false"],
+] as const) {
+	test(`a wrong ${name} stops the program with a sentence that says what to write`, async (t) => {
+		const error = await t.throwsAsync(declare({ [name]: value }), {
+			// Pulumi prints the message of a RunError, and no stack trace.
+			instanceOf: RunError,
+		});
+		t.true(error.message.startsWith(`The setting ${name} must be ${allowedValues}`), error.message);
+		t.true(
+			error.message.endsWith(`not "${value}"; set it with: pulumi config set ${name} <value>`),
+		);
+	});
+}
