@@ -1,0 +1,146 @@
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import {
+	CognitoIdentityProviderClient,
+	DescribeUserPoolCommand,
+} from "@aws-sdk/client-cognito-identity-provider";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
+import test from "ava";
+import { createUsers } from "./domain";
+import { People } from "./local/people";
+import { declared } from "./local/program";
+import { startStack } from "./local/stack";
+
+/** What an application adds to the registry of identity attributes: three entries, in one place of one file. */
+const entries = `
+	nickname: { cognito: "nickname", type: "string", maxLength: 2048, client: "readWrite" },
+	plan: { cognito: "custom:plan", type: "string", maxLength: 20, client: "readWrite" },
+	seats: { cognito: "custom:seats", type: "number", min: 1, max: 500, client: "read" },`;
+
+/** An application's own code, which compiles only if the types have followed. */
+const typed = `
+import type { User } from "./domain";
+export const seatsOf = (user: User): number => user.seats ?? 0;
+export const planOf = (user: User): string => (user.plan ?? "") + (user.nickname ?? "");
+// @ts-expect-error a number is no text
+export const wrong = (user: User): string => user.seats ?? "";
+`;
+
+/** A copy of this project whose user has the three attributes more. */
+async function extendedProject(): Promise<string> {
+	const directory = await mkdtemp(join(tmpdir(), "extended-"));
+	for (const path of [
+		"domain",
+		"handlers",
+		"infra",
+		"index.ts",
+		"Pulumi.yaml",
+		"Pulumi.dev.yaml",
+		"tsconfig.json",
+	]) {
+		await cp(join(__dirname, path), join(directory, path), {
+			recursive: true,
+			filter: (source) => !/(\.test|testTable)\.ts$/.test(source),
+		});
+	}
+	await symlink(join(__dirname, "node_modules"), join(directory, "node_modules"));
+	const user = join(directory, "domain/user.ts");
+	const source = await readFile(user, "utf8");
+	await writeFile(
+		user,
+		source.replace(/^\tfamilyName: .*$/m, (line) => line + entries),
+	);
+	await writeFile(join(directory, "typed.ts"), typed);
+	return directory;
+}
+
+test("three entries in the registry extend the user from the pool's schema to both lookups", async (t) => {
+	const directory = await extendedProject();
+	t.teardown(() => rm(directory, { recursive: true }));
+	const stack = await startStack({ directory });
+	t.teardown(stack.close);
+	const tableName = String(stack.outputs.tableName);
+	const client = new DynamoDBClient(stack.clientOptions);
+	const extended = require(join(directory, "domain")) as { createUsers: typeof createUsers };
+	const users = extended.createUsers({ tableName, client });
+	const people = new People(stack);
+
+	const { stdout } = await promisify(execFile)(
+		join(__dirname, "node_modules/.bin/tsc"),
+		["--noEmit", "--project", directory],
+		{ cwd: directory },
+	).catch((error: { stdout: string }) => error);
+	t.is(stdout, "", "the types follow");
+
+	const cognito = new CognitoIdentityProviderClient(stack.clientOptions);
+	const { UserPool } = await cognito.send(
+		new DescribeUserPoolCommand({ UserPoolId: stack.outputs.userPoolId }),
+	);
+	const schemaOf = (name: string) => UserPool?.SchemaAttributes?.find(({ Name }) => Name === name);
+	t.like(schemaOf("nickname"), { AttributeDataType: "String", Mutable: true });
+	t.like(schemaOf("custom:plan"), {
+		AttributeDataType: "String",
+		StringAttributeConstraints: { MinLength: "0", MaxLength: "20" },
+	});
+	t.like(schemaOf("custom:seats"), {
+		AttributeDataType: "Number",
+		NumberAttributeConstraints: { MinValue: "1", MaxValue: "500" },
+	});
+
+	const [appClient] = declared(stack.program, "aws:cognito/userPoolClient:UserPoolClient");
+	const may = (access: "readAttributes" | "writeAttributes") =>
+		["nickname", "custom:plan", "custom:seats"].filter((name) =>
+			appClient?.inputs[access]?.includes(name),
+		);
+	t.deepEqual(may("readAttributes"), ["nickname", "custom:plan", "custom:seats"]);
+	t.deepEqual(may("writeAttributes"), ["nickname", "custom:plan"]);
+
+	const email = "ada@example.com";
+	const sub = await people.signUp(email, { nickname: "Ada", "custom:plan": "gold" });
+	await people.confirm(email);
+	await people.change(email, { "custom:seats": "5" });
+	await people.signIn(email);
+	await stack.settled();
+
+	const expected = { nickname: "Ada", plan: "gold", seats: 5 };
+	t.like(Object(stack.events().at(-1)?.detail).identity, expected, "the event carries them");
+	const { Item } = await DynamoDBDocumentClient.from(client).send(
+		new GetCommand({ TableName: tableName, Key: { PK: `USER#${sub}`, SK: "PROFILE" } }),
+	);
+	t.like(Item, expected, "the item holds them");
+	t.like((await users.findBySub(sub))._unsafeUnwrap(), expected);
+	t.like((await users.findByEmail(email))._unsafeUnwrap(), expected);
+});
+
+test("profiles stored before an attribute was added still read, and take it at the next sign-in", async (t) => {
+	const directory = await extendedProject();
+	t.teardown(() => rm(directory, { recursive: true }));
+	const stack = await startStack({ directory });
+	t.teardown(stack.close);
+	const options = {
+		tableName: String(stack.outputs.tableName),
+		client: new DynamoDBClient(stack.clientOptions),
+	};
+	const before = createUsers(options);
+	const extended = require(join(directory, "domain")) as { createUsers: typeof createUsers };
+	const after = extended.createUsers(options);
+	const people = new People(stack);
+	const email = "ada@example.com";
+	const sub = await people.create(email);
+	const identity = { sub, username: sub, email, emailVerified: true };
+	const stored = (await before.register(identity))._unsafeUnwrap();
+
+	t.deepEqual((await after.findBySub(sub))._unsafeUnwrap(), stored);
+	t.deepEqual((await after.findByEmail(email))._unsafeUnwrap(), stored);
+
+	await people.change(email, { "custom:seats": "5" });
+	await people.signIn(email);
+	await stack.settled();
+	const { userId, createdAt } = stored;
+	const expected = { seats: 5, userId, createdAt };
+	t.like((await after.findBySub(sub))._unsafeUnwrap(), expected);
+});
