@@ -1,0 +1,21 @@
+// dynalite is JavaScript without types.
+declare module "dynalite" {
+	import type { Server } from "node:http";
+
+	function dynalite(options?: { createTableMs?: number }): Server;
+	export = dynalite;
+}
+
+// The modules that its own HTTP server is made of.
+declare module "dynalite/db" {
+	export function create(options: { createTableMs: number }): object;
+}
+declare module "dynalite/validations" {
+	export function checkTypes(body: object, types: object): object;
+	export function checkValidations(
+		body: object,
+		types: object,
+		custom: unknown,
+		store: object,
+	): void;
+}

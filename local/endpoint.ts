@@ -1,0 +1,170 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
+import * as pulumi from "@pulumi/pulumi";
+
+/** One call of one AWS API operation, whoever makes it. */
+export interface Call {
+	service: "cognito-idp" | "dynamodb" | "events" | "lambda" | "sqs";
+	operation: string;
+	/** The request as the service's JSON protocol has it. */
+	body: object;
+	/** Whose access key signed it: a function's logical name, a client's key, or the AWS service that calls. */
+	caller: string | undefined;
+}
+
+/** What answers the calls of one service; it rejects with a `ServiceError` to answer an error. */
+export type Service = (call: Call) => Promise<object>;
+
+/** An error that a service answers, named as AWS names it. */
+export class ServiceError extends Error {
+	constructor(
+		readonly code: string,
+		message: string,
+		readonly status = 400,
+	) {
+		super(message);
+	}
+}
+
+export type Endpoint = Awaited<ReturnType<typeof openEndpoint>>;
+
+/**
+ * Opens one loopback port that is all of AWS, and keeps account of the work that goes on behind it.
+ *
+ * @param port - 0 for a free one. Rejects with `pulumi.RunError` if it is taken.
+ */
+export async function openEndpoint(port: number) {
+	let services: Record<Call["service"], Service> | undefined;
+	const listeners = new Set<(call: Call) => void>();
+	const background = new Set<Promise<void>>();
+	const closing = new AbortController();
+
+	/** Where every call goes, over HTTP or from service to service: faults and permissions belong here. */
+	async function call(call: Call): Promise<object> {
+		if (!services) throw new ServiceError("ServiceUnavailable", "The stack is starting.", 503);
+		for (const listener of listeners) listener(call);
+		return services[call.service](call);
+	}
+
+	const server = createServer((request, response) => respond(request, response, call));
+	await new Promise<void>((resolve, reject) => {
+		server.once("error", (error: NodeJS.ErrnoException) => {
+			const taken = `Port ${port} is in use: pass another one, as in npm start -- --port 4600.`;
+			reject(error.code === "EADDRINUSE" ? new pulumi.RunError(taken) : error);
+		});
+		server.listen(port, "127.0.0.1", resolve);
+	});
+
+	return {
+		// A server that listens on a TCP port has an address of this kind.
+		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+		call,
+
+		/** Lets the services answer. */
+		serve(started: Record<Call["service"], Service>): void {
+			services = started;
+		},
+
+		/** Tells of every call before it is answered; the function returned ends that. */
+		onCall(listener: (call: Call) => void): () => void {
+			listeners.add(listener);
+			return () => listeners.delete(listener);
+		},
+
+		/** Does work that no caller waits for, such as the delivery of an event. */
+		inBackground(work: () => Promise<void>): void {
+			const running = work().catch((error: unknown) => {
+				if (!closing.signal.aborted) throw error;
+			});
+			background.add(running);
+			running.finally(() => background.delete(running));
+		},
+
+		/** Waits, as between two attempts; rejects when `signal` says so or the endpoint closes. */
+		async pause(milliseconds: number, signal = closing.signal): Promise<void> {
+			const either = AbortSignal.any([signal, closing.signal]);
+			await setTimeout(milliseconds, undefined, { signal: either });
+		},
+
+		/** Resolves once no background work is left, that which it led to included. */
+		async settled(): Promise<void> {
+			while (background.size > 0) await Promise.all(background);
+		},
+
+		async close(): Promise<void> {
+			closing.abort();
+			server.close();
+			server.closeAllConnections();
+			await Promise.all(background);
+		},
+	};
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, call: Service) {
+	const type = request.headers["content-type"] ?? "application/json";
+	const send = (status: number, body: string) =>
+		response.writeHead(status, { "content-type": type }).end(body);
+	try {
+		const made = readCall(request, await text(request));
+		const answer = await call(made);
+		if (made.operation !== "Invoke") return send(200, JSON.stringify(answer, timesAsSeconds));
+		// Lambda alone answers with the payload itself, and tells the rest beside it.
+		const { StatusCode, FunctionError, Payload = "" } = Object(answer);
+		if (FunctionError) response.setHeader("x-amz-function-error", FunctionError);
+		return send(StatusCode, Payload);
+	} catch (error) {
+		const { code, message, status } =
+			error instanceof ServiceError
+				? error
+				: new ServiceError("InternalFailure", String(error), 500);
+		response.setHeader("x-amzn-errortype", code);
+		return send(status, JSON.stringify({ __type: code, message }));
+	}
+}
+
+const SERVICES: Record<string, Call["service"]> = {
+	AWSCognitoIdentityProviderService: "cognito-idp",
+	DynamoDB_20120810: "dynamodb",
+	AWSEvents: "events",
+	AmazonSQS: "sqs",
+};
+
+/** Tells from an HTTP request which operation of which service it is. */
+function readCall({ method, url = "", headers }: IncomingMessage, body: string): Call {
+	const caller = /Credential=([^/]+)\//.exec(headers.authorization ?? "")?.[1];
+	const [, invoked] = /^\/2015-03-31\/functions\/([^/]+)\/invocations/.exec(url) ?? [];
+	if (invoked !== undefined) {
+		const InvocationType = headers["x-amz-invocation-type"];
+		const invoke = { FunctionName: decodeURIComponent(invoked), InvocationType, Payload: body };
+		return { service: "lambda", operation: "Invoke", body: invoke, caller };
+	}
+	if (url.endsWith("/.well-known/jwks.json")) {
+		return { service: "cognito-idp", operation: "GetSigningKeys", body: {}, caller };
+	}
+	const target = String(headers["x-amz-target"]);
+	const [prefix = "", operation = ""] = target.split(".");
+	const service = SERVICES[prefix];
+	if (!service) {
+		const known = `${Object.keys(SERVICES).join(", ")} and Lambda's Invoke`;
+		const message = `The embedded stack has ${known}, not ${method} ${url} (${target}).`;
+		throw new ServiceError("UnknownOperationException", message);
+	}
+	return { service, operation, body: parseJson(body), caller };
+}
+
+/** Parses what a client has sent. Throws a `ServiceError` if it is not JSON. */
+export function parseJson(json: string) {
+	try {
+		return JSON.parse(json || "{}");
+	} catch {
+		throw new ServiceError("SerializationException", "The request is not JSON.");
+	}
+}
+
+/** AWS's JSON protocols write a time as seconds; Date's own toJSON would write text. */
+function timesAsSeconds(this: Record<string, unknown>, key: string, value: unknown) {
+	const original = this[key];
+	return original instanceof Date ? original.getTime() / 1000 : value;
+}

@@ -1,0 +1,164 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+	CognitoIdentityProviderClient,
+	ListUsersCommand,
+} from "@aws-sdk/client-cognito-identity-provider";
+import { DescribeTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
+import * as pulumi from "@pulumi/pulumi";
+import test from "ava";
+import { type Stack, startStack } from "./stack";
+
+const directory = join(__dirname, "testProgram");
+let stack: Stack;
+
+test.before(async () => {
+	stack = await startStack({ directory });
+});
+test.after.always(() => stack.close());
+
+async function invoke(name: string, on = stack) {
+	const { physicalName } = on.program.resources.find(
+		(each) => each.type === "aws:lambda/function:Function" && each.name === name,
+	) ?? { physicalName: name };
+	const response = await fetch(`${on.endpoint}/2015-03-31/functions/${physicalName}/invocations`, {
+		method: "POST",
+		body: "{}",
+	});
+	const error = response.headers.get("x-amz-function-error");
+	// What the functions of the test program answer, and Lambda for them, has text in every field.
+	const answer = (await response.json()) as Record<string, string>;
+	return { status: response.status, error, answer };
+}
+
+async function sqs(operation: string, body: object) {
+	const response = await fetch(stack.endpoint, {
+		method: "POST",
+		headers: { "x-amz-target": `AmazonSQS.${operation}` },
+		body: JSON.stringify(body),
+	});
+	// SQS's own answers, as far as they are read here.
+	return (await response.json()) as {
+		Messages: { Body: string; ReceiptHandle: string }[];
+		Attributes: Record<string, string>;
+	};
+}
+
+test("any AWS SDK reaches every service of this project's own program at one endpoint", async (t) => {
+	const own = await startStack();
+	const calls: string[] = [];
+	own.onCall(({ service, operation, caller }) => calls.push(`${caller} ${service} ${operation}`));
+	const { Table } = await new DynamoDBClient(own.clientOptions).send(
+		new DescribeTableCommand({ TableName: own.outputs.tableName }),
+	);
+	const { Users } = await new CognitoIdentityProviderClient(own.clientOptions).send(
+		new ListUsersCommand({ UserPoolId: own.outputs.userPoolId }),
+	);
+	const { FailedEntryCount } = await new EventBridgeClient(own.clientOptions).send(
+		new PutEventsCommand({
+			Entries: [
+				{ EventBusName: own.outputs.eventBusName, Source: "a", DetailType: "b", Detail: "{}" },
+			],
+		}),
+	);
+	await own.close();
+	t.is(Table?.TableStatus, "ACTIVE");
+	t.deepEqual(Users, []);
+	t.is(FailedEntryCount, 0);
+	t.deepEqual(own.notRun.unknown, []);
+	t.deepEqual(calls, [
+		"local dynamodb DescribeTable",
+		"local cognito-idp ListUsers",
+		"local events PutEvents",
+	]);
+});
+
+test("a function has its declared environment, and nothing of the developer's", async (t) => {
+	process.env.DEVELOPERS_OWN = "secret";
+	const { answer } = await invoke("environment");
+	t.is(answer.GREETING, "hello");
+	t.is(answer.AWS_ENDPOINT_URL, stack.endpoint);
+	t.is(answer.DEVELOPERS_OWN, undefined);
+});
+
+test("a function that exceeds its time-out is stopped and reported", async (t) => {
+	const { status, error, answer } = await invoke("slow");
+	t.is(status, 200);
+	t.is(error, "Unhandled");
+	t.regex(answer.errorMessage ?? "", /Task timed out after 1\.00 seconds$/);
+});
+
+test("a function whose process ends is reported, and the next invocation has a new one", async (t) => {
+	for (const _ of [1, 2]) {
+		const { answer } = await invoke("dying");
+		t.is(answer.errorType, "Runtime.ExitError");
+	}
+});
+
+test("more invocations than environments wait for their turn", async (t) => {
+	const answers = await Promise.all(Array.from({ length: 25 }, () => invoke("environment")));
+	t.true(answers.every(({ answer }) => answer.GREETING === "hello"));
+});
+
+test("an event that its function fails on ends in the dead-letter queue, with its payload", async (t) => {
+	const put = (source: string, kind: string) => ({
+		EventBusName: stack.outputs.eventBusName,
+		Source: source,
+		DetailType: "t",
+		Detail: JSON.stringify({ kind }),
+	});
+	const { Entries } = await new EventBridgeClient(stack.clientOptions).send(
+		new PutEventsCommand({
+			Entries: [put("test", "wanted"), put("test", "unwanted"), { ...put("x", "y"), Detail: "{" }],
+		}),
+	);
+	await stack.settled();
+	t.is(Entries?.[2]?.ErrorCode, "MalformedDetail");
+	t.is(stack.events().length, 2);
+	t.is(stack.logs("failing").filter((line) => line === "tried wanted").length, 2);
+
+	const QueueUrl = stack.outputs.deadLetterQueueUrl;
+	const { Messages } = await sqs("ReceiveMessage", { QueueUrl, MaxNumberOfMessages: 10 });
+	t.is(Messages.length, 1);
+	const [message] = Messages;
+	const record = JSON.parse(message?.Body ?? "");
+	t.is(record.requestContext.condition, "RetriesExhausted");
+	t.is(record.requestContext.approximateInvokeCount, 2);
+	t.deepEqual(record.requestPayload.detail, { kind: "wanted" });
+	t.is(record.responsePayload.errorMessage, "no good");
+
+	await sqs("DeleteMessage", { QueueUrl, ReceiptHandle: message?.ReceiptHandle });
+	const { Attributes } = await sqs("GetQueueAttributes", { QueueUrl, AttributeNames: ["All"] });
+	t.is(Attributes.ApproximateNumberOfMessagesNotVisible, "0");
+});
+
+test("it says what it does not run, and refuses what it would run wrongly", async (t) => {
+	t.deepEqual(stack.notRun, {
+		leftOut: ["aws:iam/role:Role"],
+		unknown: ["aws:s3/bucket:Bucket"],
+	});
+	const settings = { pattern: '{"source": [{"prefix": "te"}]}' };
+	const error = await t.throwsAsync(startStack({ directory, settings }));
+	t.true(pulumi.RunError.isInstance(error));
+	t.regex(error?.message ?? "", /rule wanted .*"prefix"/);
+});
+
+test("what AWS has and the stack has not is refused by name", async (t) => {
+	t.like(await sqs("TagQueue", { QueueUrl: stack.outputs.deadLetterQueueUrl }), {
+		__type: "UnsupportedOperation",
+	});
+	t.is((await invoke("nobody")).status, 404);
+	t.is((await fetch(stack.endpoint)).status, 400);
+});
+
+test("closing ends even what is under way, and leaves nothing behind", async (t) => {
+	const closing = await startStack({ directory });
+	const { LAMBDA_TASK_ROOT = "" } = (await invoke("environment", closing)).answer;
+	t.true(existsSync(LAMBDA_TASK_ROOT));
+	const underWay = invoke("slow", closing);
+	await closing.close();
+	await t.throwsAsync(underWay);
+	await t.throwsAsync(invoke("environment", closing));
+	t.false(existsSync(LAMBDA_TASK_ROOT));
+});

@@ -1,0 +1,110 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startCognito } from "./cognito";
+import { startDynamodb } from "./dynamodb";
+import { openEndpoint } from "./endpoint";
+import { createEventBus } from "./eventBus";
+import { startLambda } from "./lambda";
+import { type EvaluateOptions, evaluate } from "./program";
+import { createSqs } from "./sqs";
+
+/** What this machine runs of a program. */
+const RUN = new Set([
+	"aws:cloudwatch/eventBus:EventBus",
+	"aws:cloudwatch/eventRule:EventRule",
+	"aws:cloudwatch/eventTarget:EventTarget",
+	"aws:cognito/userPool:UserPool",
+	"aws:cognito/userPoolClient:UserPoolClient",
+	"aws:dynamodb/table:Table",
+	"aws:lambda/function:Function",
+	"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+	"aws:sqs/queue:Queue",
+]);
+
+/** What it leaves out on purpose: without it, too, everything that is allowed to work works. */
+const LEFT_OUT = new Set([
+	"aws:cloudwatch/eventArchive:EventArchive",
+	"aws:cloudwatch/logGroup:LogGroup",
+	"aws:cloudwatch/logMetricFilter:LogMetricFilter",
+	"aws:cloudwatch/metricAlarm:MetricAlarm",
+	"aws:iam/role:Role",
+	"aws:iam/rolePolicy:RolePolicy",
+	"aws:lambda/permission:Permission",
+	"aws:sns/topic:Topic",
+	"aws:sns/topicSubscription:TopicSubscription",
+	"aws:sqs/queuePolicy:QueuePolicy",
+]);
+
+export interface StackOptions extends Omit<EvaluateOptions, "endpoint"> {
+	/** The port of the endpoint; a free one unless given. */
+	port?: number;
+}
+
+/** The program, running on this machine. */
+export type Stack = Awaited<ReturnType<typeof startStack>>;
+
+/**
+ * Runs the Pulumi program on this machine, with all of AWS at one endpoint.
+ *
+ * Rejects with `pulumi.RunError` if a setting is wrong, the port is in use, or the program declares
+ * something that cannot be run here and must not be left out.
+ */
+export async function startStack({ port = 0, ...options }: StackOptions = {}) {
+	const endpoint = await openEndpoint(port);
+	const directory = await mkdtemp(join(tmpdir(), "cognito-user-profiles-"));
+	const started: { close(): Promise<void> }[] = [endpoint];
+
+	/** Ends everything that the stack has started, and removes its files. */
+	async function close(): Promise<void> {
+		await Promise.all(started.map((each) => each.close()));
+		await rm(directory, { recursive: true, force: true });
+	}
+
+	try {
+		const program = await evaluate({ ...options, endpoint: endpoint.url });
+		const lambda = await startLambda(program, endpoint, directory);
+		started.push(lambda);
+		const cognito = await startCognito(program, endpoint);
+		const bus = createEventBus(program, endpoint);
+		endpoint.serve({
+			"cognito-idp": cognito.service,
+			dynamodb: await startDynamodb(program),
+			events: bus.service,
+			lambda: lambda.service,
+			sqs: createSqs(program),
+		});
+		const outputs: Record<string, string> = {};
+		for (const [name, value] of Object.entries(program.outputs)) outputs[name] = String(value);
+		const types = [...new Set(program.resources.map(({ type }) => type))].sort();
+		return {
+			endpoint: endpoint.url,
+			/** What a client of any AWS SDK takes to reach it. */
+			clientOptions: {
+				endpoint: endpoint.url,
+				region: program.region,
+				credentials: { accessKeyId: "local", secretAccessKey: "local" },
+			},
+			program,
+			outputs,
+			/** The declared types that are left out on purpose, and those that nothing here knows. */
+			notRun: {
+				leftOut: types.filter((type) => LEFT_OUT.has(type)),
+				unknown: types.filter((type) => !RUN.has(type) && !LEFT_OUT.has(type)),
+			},
+			/** The last events that the declared buses took, oldest first. */
+			events: bus.events,
+			/** The last lines that a function wrote, by its logical name. */
+			logs: lambda.logs,
+			/** The last code or temporary password that was sent to an email address. */
+			codeFor: cognito.codeFor,
+			onCall: endpoint.onCall,
+			/** Resolves once every event is delivered, and every asynchronous invocation has ended. */
+			settled: endpoint.settled,
+			close,
+		};
+	} catch (error) {
+		await close();
+		throw error;
+	}
+}

@@ -1,0 +1,44 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import test from "ava";
+
+async function start(...flags: string[]) {
+	const file = join(__dirname, "start.ts");
+	const child = spawn(process.execPath, ["--require", "ts-node/register", file, ...flags]);
+	const [output, errors, [status]] = await Promise.all([
+		text(child.stdout),
+		text(child.stderr),
+		once(child, "close"),
+	]);
+	return { output, errors, status };
+}
+
+test("it shows a sign-up, from the code in the mail to the link in the token", async (t) => {
+	const { output, errors, status } = await start("--once", "--port", "0");
+	t.is(errors, "");
+	t.is(status, 0);
+	t.is(output.match(/✔/g)?.length, 6);
+});
+
+test("a flag that it does not know, or a port that is none, is told in a sentence", async (t) => {
+	const unknown = await start("--onse");
+	t.is(unknown.status, 2);
+	t.regex(unknown.errors, /^Unknown option '--onse'; usage: npm start .*\n$/);
+	const none = await start("--port", "http");
+	t.is(none.status, 2);
+	t.regex(none.errors, /^--port takes a number .*\n$/);
+});
+
+test("a port in use is told in a sentence that says how to take another", async (t) => {
+	const server = createServer().listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const address = server.address();
+	const port = address instanceof Object ? address.port : t.fail();
+	const { errors, status } = await start("--once", "--port", String(port));
+	server.close();
+	t.is(status, 1);
+	t.regex(errors, /^Port \d+ is in use: .* -- --port \d+\.\n$/);
+});

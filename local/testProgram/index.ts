@@ -1,0 +1,78 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+
+const config = new pulumi.Config();
+const role = new aws.iam.Role("functions", { assumeRolePolicy: "{}" });
+
+function createFunction(name: string, handler: string) {
+	const code = { "__index.js": new pulumi.asset.StringAsset(`exports.handler = ${handler};`) };
+	return new aws.lambda.Function(name, {
+		code: new pulumi.asset.AssetArchive(code),
+		environment: { variables: { GREETING: "hello" } },
+		handler: "__index.handler",
+		role: role.arn,
+		runtime: "nodejs24.x",
+		timeout: 1,
+	});
+}
+
+const trigger = createFunction(
+	"trigger",
+	`async (event) => {
+		const { fault } = event.request.clientMetadata ?? {};
+		if (fault) throw new Error(fault);
+		return event;
+	}`,
+);
+const failing = createFunction(
+	"failing",
+	`async ({ detail }) => { console.log("tried", detail.kind); throw new TypeError("no good"); }`,
+);
+createFunction("slow", `() => new Promise((resolve) => setTimeout(resolve, 60_000))`);
+createFunction("dying", `async () => process.exit(3)`);
+createFunction("environment", `async () => process.env`);
+
+const deadLetters = new aws.sqs.Queue("deadLetters");
+new aws.lambda.FunctionEventInvokeConfig("failing", {
+	functionName: failing.name,
+	maximumRetryAttempts: 1,
+	destinationConfig: { onFailure: { destination: deadLetters.arn } },
+});
+const bus = new aws.cloudwatch.EventBus("events");
+const rule = new aws.cloudwatch.EventRule("wanted", {
+	eventBusName: bus.name,
+	eventPattern: config.require("pattern"),
+});
+new aws.cloudwatch.EventTarget("failing", {
+	rule: rule.name,
+	eventBusName: bus.name,
+	arn: failing.arn,
+});
+
+const pool = new aws.cognito.UserPool("people", {
+	usernameAttributes: ["email"],
+	usernameConfiguration: { caseSensitive: false },
+	autoVerifiedAttributes: ["email"],
+	schemas: [{ name: "plan", attributeDataType: "String", mutable: true }],
+	lambdaConfig: { postConfirmation: trigger.arn, postAuthentication: trigger.arn },
+});
+const client = new aws.cognito.UserPoolClient("app", {
+	userPoolId: pool.id,
+	explicitAuthFlows: ["ALLOW_USER_PASSWORD_AUTH"],
+	readAttributes: ["email", "email_verified"],
+	writeAttributes: ["email", "name"],
+});
+
+new aws.s3.Bucket("unheardOf");
+
+const lateFailure = config.get("lateFailure");
+if (lateFailure !== undefined) {
+	bus.arn.apply(() => {
+		throw new pulumi.RunError(lateFailure);
+	});
+}
+
+export const eventBusName = bus.name;
+export const deadLetterQueueUrl = deadLetters.url;
+export const userPoolId = pool.id;
+export const userPoolClientId = client.id;
