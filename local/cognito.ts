@@ -143,7 +143,10 @@ async function createPools(program: Program, clock: DateClock): Promise<CognitoS
 			Id: id,
 			SchemaAttributes: [
 				...standard,
-				...custom.map(({ name, mutable = true }) => ({ Name: `custom:${name}`, Mutable: mutable })),
+				...custom.map((schema) => ({
+					...Object(capitalised(schema)),
+					Name: `custom:${schema.name}`,
+				})),
 			],
 			UserAttributeUpdateSettings: {
 				AttributesRequireVerificationBeforeUpdate:
