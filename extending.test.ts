@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,22 +16,29 @@ import { People } from "./local/people";
 import { declared } from "./local/program";
 import { startStack } from "./local/stack";
 
-/** What an application adds to the registry of identity attributes: three entries, in one place of one file. */
-const entries = `
-	nickname: { cognito: "nickname", type: "string", maxLength: 2048, client: "readWrite" },
-	plan: { cognito: "custom:plan", type: "string", maxLength: 20, client: "readWrite" },
-	seats: { cognito: "custom:seats", type: "number", min: 1, max: 500, client: "read" },`;
+const blocks = [
+	...readFileSync(join(__dirname, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```/gms),
+].map(([, code = ""]) => code);
+
+/** The one block of code in the README that holds a text. */
+function readme(text: string): string {
+	const [block, ...more] = blocks.filter((code) => code.includes(text));
+	if (!block || more.length > 0)
+		throw new Error(`Not exactly one block of the README holds ${text}`);
+	return block;
+}
 
 /** An application's own code, which compiles only if the types have followed. */
 const typed = `
 import type { User } from "./domain";
 export const seatsOf = (user: User): number => user.seats ?? 0;
 export const planOf = (user: User): string => (user.plan ?? "") + (user.nickname ?? "");
+export const themeOf = (user: User): "light" | "dark" | undefined => user.theme;
 // @ts-expect-error a number is no text
 export const wrong = (user: User): string => user.seats ?? "";
 `;
 
-/** A copy of this project whose user has the three attributes more. */
+/** A copy of this project whose user is extended as the README says: some entries, in one file. */
 async function extendedProject(): Promise<string> {
 	const directory = await mkdtemp(join(tmpdir(), "extended-"));
 	for (const path of [
@@ -52,13 +60,17 @@ async function extendedProject(): Promise<string> {
 	const source = await readFile(user, "utf8");
 	await writeFile(
 		user,
-		source.replace(/^\tfamilyName: .*$/m, (line) => line + entries),
+		source
+			.replace(/^\tfamilyName: .*\n/m, (line) => line + readme("custom:seats"))
+			.replace(/^export const applicationAttributes = {\n/m, (line) => line + readme("theme:")),
 	);
 	await writeFile(join(directory, "typed.ts"), typed);
+	await writeFile(join(directory, "application.ts"), readme("createUsers("));
+	await writeFile(join(directory, "subscriber.ts"), readme("parseEvent("));
 	return directory;
 }
 
-test("three entries in the registry extend the user from the pool's schema to both lookups", async (t) => {
+test("entries in the registry extend the user from the pool's schema to both lookups", async (t) => {
 	const directory = await extendedProject();
 	t.teardown(() => rm(directory, { recursive: true }));
 	const stack = await startStack({ directory });
@@ -74,7 +86,7 @@ test("three entries in the registry extend the user from the pool's schema to bo
 		["--noEmit", "--project", directory],
 		{ cwd: directory },
 	).catch((error: { stdout: string }) => error);
-	t.is(stdout, "", "the types follow");
+	t.is(stdout, "", "the types follow, and the examples of the README compile");
 
 	const cognito = new CognitoIdentityProviderClient(stack.clientOptions);
 	const { UserPool } = await cognito.send(
@@ -97,12 +109,12 @@ test("three entries in the registry extend the user from the pool's schema to bo
 			appClient?.inputs[access]?.includes(name),
 		);
 	t.deepEqual(may("readAttributes"), ["nickname", "custom:plan", "custom:seats"]);
-	t.deepEqual(may("writeAttributes"), ["nickname", "custom:plan"]);
+	t.deepEqual(may("writeAttributes"), ["nickname"]);
 
 	const email = "ada@example.com";
-	const sub = await people.signUp(email, { nickname: "Ada", "custom:plan": "gold" });
+	const sub = await people.signUp(email, { nickname: "Ada" });
 	await people.confirm(email);
-	await people.change(email, { "custom:seats": "5" });
+	await people.change(email, { "custom:plan": "gold", "custom:seats": "5" });
 	await people.signIn(email);
 	await stack.settled();
 
