@@ -6,12 +6,16 @@ import { triggerLimits } from "./clients";
 import { environment } from "./environment";
 import { createUserPool } from "./userPool";
 
-const users = createUsers({
-	tableName: environment("TABLE_NAME"),
-	client: new DynamoDBClient(triggerLimits),
-});
-const cognito = new CognitoIdentityProviderClient(triggerLimits);
-
-/** recordUser for a trigger: the pool's id comes with its event, as a pool cannot be named by what it names itself. */
-export const recordUserOf = (userPoolId: string) =>
-	recordUser({ users, userPool: createUserPool(userPoolId, cognito) });
+/**
+ * Makes the recordUser of a trigger. The pool's id comes with each of its events: a function cannot be declared with the name
+ * of the pool that names it.
+ */
+export function createImmediateWrite() {
+	const users = createUsers({
+		tableName: environment("TABLE_NAME"),
+		client: new DynamoDBClient(triggerLimits),
+	});
+	const cognito = new CognitoIdentityProviderClient(triggerLimits);
+	return (userPoolId: string) =>
+		recordUser({ users, userPool: createUserPool(userPoolId, cognito) });
+}

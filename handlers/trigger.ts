@@ -6,6 +6,7 @@ import { type Account, parseAccount } from "../domain/user";
 import { triggerLimits } from "./clients";
 import { environment } from "./environment";
 import { createPublish } from "./eventBus";
+import { createImmediateWrite } from "./immediateWrite";
 import { type DeadlineExceeded, logFailure } from "./log";
 
 /** Time for the immediate write, so that with the event after it a trigger answers in less than 4 of Cognito's 5 seconds. */
@@ -13,11 +14,8 @@ const writeDeadline = 1_500;
 
 const publish = createPublish(environment("EVENT_BUS_NAME"), triggerLimits);
 
-// Loaded only where it is used: it brings two more SDK clients.
-const immediateWrite =
-	process.env.WRITE_MODE === "immediate"
-		? (require("./immediateWrite") as typeof import("./immediateWrite"))
-		: undefined;
+// In event mode the bundle leaves it out, with the two SDK clients that it brings.
+const immediateWrite = process.env.WRITE_MODE === "immediate" ? createImmediateWrite() : undefined;
 
 /**
  * Tells of an account that a trigger has seen: in immediate mode it records the user first, and in both modes it publishes
@@ -32,7 +30,7 @@ export async function announce(
 		const parsed = parseAccount(event.userName, event.request.userAttributes);
 		if (parsed.isErr()) return logFailure(parsed.error, sub);
 		const account = immediateWrite
-			? await write(immediateWrite.recordUserOf(event.userPoolId), parsed.value)
+			? await write(immediateWrite(event.userPoolId), parsed.value)
 			: parsed.value;
 		const published = await publish({ type, account });
 		if (published.isErr()) logFailure(published.error, sub);
