@@ -6,6 +6,7 @@ import { item } from "dynamodb-toolbox/schema/item";
 import { type NumberSchema, number } from "dynamodb-toolbox/schema/number";
 import { type StringSchema, string } from "dynamodb-toolbox/schema/string";
 import { Table } from "dynamodb-toolbox/table";
+import { prefix } from "dynamodb-toolbox/transformers/prefix";
 import { applicationAttributes, type IdentityAttribute, identityAttributes } from "./user";
 
 /** The keys and indexes of the single table: what the Pulumi program declares, and what the entities use. */
@@ -21,6 +22,9 @@ export const tableDefinition = {
 	},
 } as const;
 
+/** Where a user's profile lies. */
+export const profileKey = (sub: string) => ({ PK: `USER#${sub}`, SK: "PROFILE" });
+
 /** The index partition of whoever holds an email, in whatever case it is written. */
 export const emailPartition = (email: string) => `EMAIL#${email.toLowerCase()}`;
 
@@ -32,18 +36,20 @@ export function userEntity(tableName: string, documentClient: DynamoDBDocumentCl
 		schema: item({
 			...identitySchemas,
 			...applicationAttributes,
-			sub: string().key(),
-			userId: string(),
-			identityVersion: number(),
+			sub: string().key().savedAs("PK").transform(prefix("USER")),
+			SK: string().key().const("PROFILE").hidden(),
 			GSI1PK: string().hidden(),
 			// When this profile took this email: of several that claim it, the newest is found.
 			GSI1SK: string().hidden(),
+			// What kind of item it is. The entity's own attribute and timestamps would be written again by each update.
+			type: string().const("User").savedAs("_et").hidden(),
+			userId: string(),
+			identityVersion: number(),
+			createdAt: string(),
+			updatedAt: string(),
 		}),
-		computeKey: ({ sub }) => ({ PK: `USER#${sub}`, SK: "PROFILE" }),
-		timestamps: {
-			created: { name: "createdAt", savedAs: "createdAt" },
-			modified: { name: "updatedAt", savedAs: "updatedAt" },
-		},
+		entityAttribute: false,
+		timestamps: false,
 	});
 }
 

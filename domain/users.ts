@@ -189,7 +189,10 @@ export function createUsers({
 			entity
 				.build(UpdateAttributesCommand)
 				// Its keys come from a registry, which the type of the entity's own input cannot express.
-				.item(item as UpdateAttributesInput<typeof entity>)
+				.item({
+					...item,
+					updatedAt: new Date().toISOString(),
+				} as UpdateAttributesInput<typeof entity>)
 				.options({ condition, returnValues: "ALL_NEW" })
 				.send(),
 		).andThen(({ Attributes }) =>
