@@ -13,7 +13,7 @@ const limits = (maxAttempts: number, milliseconds: number): ClientLimits => ({
 	requestHandler: {
 		connectionTimeout: milliseconds,
 		requestTimeout: milliseconds,
-		// Without it the SDK only warns: https://github.com/smithy-lang/smithy-typescript/pull/1706
+		// Without it the SDK logs a warning, and waits on.
 		throwOnRequestTimeout: true,
 	},
 });
