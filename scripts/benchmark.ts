@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { startStack } from "../local/stack";
 import { accessPatterns } from "./benchmark/accessPatterns";
 import { archiveSizes, archivesOf } from "./benchmark/archives";
+import { clientsPerFunction } from "./benchmark/clients";
 import { coldStarts } from "./benchmark/coldStart";
 import { type Figure, isMissed } from "./benchmark/figure";
 import { growth } from "./benchmark/growth";
@@ -18,6 +19,7 @@ const operationsPerRound = 64;
 const sizes = [1_000, 10_000, 100_000] as const;
 const lookupRounds = 1_000;
 const signUps = 100;
+const invocations = 10;
 const writeModes = ["event", "immediate"] as const;
 
 new Command("npm run bench --")
@@ -72,6 +74,7 @@ async function measure(): Promise<Figure[]> {
 					})),
 					...archiveSizes(archives, writeMode),
 				);
+				figures.push(...(await clientsPerFunction(stack, { writeMode, people: invocations })));
 				progress.update({ section: `sign-up to profile, ${writeMode} mode` });
 				figures.push(
 					...(await signUpToProfile(stack, { writeMode, people: signUps, onPerson: step })),
