@@ -25,8 +25,12 @@ export const tableDefinition = {
 /** Where a user's profile lies. */
 export const profileKey = (sub: string) => ({ PK: `USER#${sub}`, SK: "PROFILE" });
 
-/** The index partition of whoever holds an email, in whatever case it is written. */
-export const emailPartition = (email: string) => `EMAIL#${email.toLowerCase()}`;
+/**
+ * The index partition of whoever holds an email, in whatever case it is written. The Kelvin sign stays as it is: it is the one
+ * character outside ASCII whose lowercase is inside, and would find the person with a "k" in its place.
+ */
+export const emailPartition = (email: string) =>
+	`EMAIL#${email.replace(/[^\u212a]+/g, (part) => part.toLowerCase())}`;
 
 /** The User entity on the single table; a user's other items go under the same partition key, with sort keys of their own. */
 export function userEntity(tableName: string, documentClient: DynamoDBDocumentClient) {
