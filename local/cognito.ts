@@ -198,11 +198,17 @@ function createTriggers(program: Program, endpoint: Endpoint): LambdaService {
 			region: program.region,
 			callerContext: { ...callerContext, clientId },
 		});
-		const body = { FunctionName: functions[trigger], Payload };
+		const call = {
+			service: "lambda",
+			operation: "Invoke",
+			body: { FunctionName: functions[trigger], Payload },
+			caller: "cognito-idp",
+			sourceArn: pool?.arn,
+		} as const;
 		for (let attempt = 1; attempt <= TRIGGER_ATTEMPTS; attempt++) {
 			const waiting = new AbortController();
 			const answer = await Promise.race([
-				endpoint.call({ service: "lambda", operation: "Invoke", body, caller: "cognito-idp" }),
+				endpoint.call(call),
 				endpoint.pause(TRIGGER_LIMIT_MS, waiting.signal),
 			]).finally(() => waiting.abort());
 			if (answer) return answer;

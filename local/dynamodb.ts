@@ -8,6 +8,14 @@ const OPERATIONS =
 
 type Action = (store: object, body: object, done: (error: unknown, answer: object) => void) => void;
 
+/** The fields of DynamoDB's requests that are read here. */
+interface Request {
+	TableName?: string;
+	Item?: object;
+	Key?: object;
+	ReturnValuesOnConditionCheckFailure?: string;
+}
+
 /** DynamoDB with the declared tables: dynalite, in memory. Rejects if dynalite refuses a table. */
 export async function startDynamodb(program: Program): Promise<Service> {
 	const store = create({ createTableMs: 0 });
@@ -21,7 +29,7 @@ export async function startDynamodb(program: Program): Promise<Service> {
 		const { types, custom } = require(`dynalite/validations/${file}`);
 		const action: Action = require(`dynalite/actions/${file}`);
 		try {
-			const checked = checkTypes(body, types);
+			const checked = checkTypes({ ...body }, types); // it takes away what dynalite does not know
 			checkValidations(checked, types, custom, store);
 			return await new Promise<object>((resolve, reject) => {
 				action(store, checked, (error, answer) => (error ? reject(error) : resolve(answer)));
@@ -29,8 +37,20 @@ export async function startDynamodb(program: Program): Promise<Service> {
 		} catch (error) {
 			const { statusCode, body: answer } = Object(error);
 			if (!statusCode) throw error;
-			throw new ServiceError(answer.__type, answer.message ?? answer.Message, statusCode);
+			const fields = /ConditionalCheckFailed/.test(answer.__type) ? await itemInTheWay(body) : {};
+			throw new ServiceError(answer.__type, answer.message ?? answer.Message, statusCode, fields);
 		}
+	}
+
+	/** The item on which a condition has failed, for whoever asks for it, which dynalite leaves out. */
+	async function itemInTheWay(request: Request): Promise<object> {
+		const { TableName, Item, Key = Item, ReturnValuesOnConditionCheckFailure } = request;
+		if (ReturnValuesOnConditionCheckFailure !== "ALL_OLD") return {};
+		const { Table } = Object(await perform({ operation: "DescribeTable", body: { TableName } }));
+		const names: string[] = Table.KeySchema.map(({ AttributeName = "" }) => AttributeName);
+		const key = Object.fromEntries(names.map((name) => [name, Object(Key)[name]]));
+		const body = { TableName, Key: key, ConsistentRead: true };
+		return perform({ operation: "GetItem", body });
 	}
 
 	for (const { physicalName, inputs } of declared(program, "aws:dynamodb/table:Table")) {

@@ -1,17 +1,21 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 
 /** One call of one AWS API operation, whoever makes it. */
 export interface Call {
-	service: "cognito-idp" | "dynamodb" | "events" | "lambda" | "sqs";
+	service: "cognito-idp" | "dynamodb" | "events" | "lambda" | "logs" | "sqs";
 	operation: string;
 	/** The request as the service's JSON protocol has it. */
 	body: object;
 	/** Whose access key signed it: a function's logical name, a client's key, or the AWS service that calls. */
 	caller: string | undefined;
+	/** On whose behalf an AWS service calls: the ARN of a rule or a user pool. */
+	sourceArn?: string | undefined;
+	/** The connection that it came over, if it came from a client. */
+	connection?: Socket;
 }
 
 /** What answers the calls of one service; it rejects with a `ServiceError` to answer an error. */
@@ -23,8 +27,17 @@ export class ServiceError extends Error {
 		readonly code: string,
 		message: string,
 		readonly status = 400,
+		/** What else the service's answer holds. */
+		readonly fields: object = {},
 	) {
 		super(message);
+	}
+}
+
+/** The connection ended without an answer. */
+export class ConnectionLost extends ServiceError {
+	constructor() {
+		super("ConnectionLost", "The connection was lost.", 503);
 	}
 }
 
@@ -36,16 +49,22 @@ export type Endpoint = Awaited<ReturnType<typeof openEndpoint>>;
  * @param port - 0 for a free one. Rejects with `pulumi.RunError` if it is taken.
  */
 export async function openEndpoint(port: number) {
-	let services: Record<Call["service"], Service> | undefined;
+	let service: Service | undefined;
 	const listeners = new Set<(call: Call) => void>();
 	const background = new Set<Promise<void>>();
 	const closing = new AbortController();
 
-	/** Where every call goes, over HTTP or from service to service: faults and permissions belong here. */
+	/** Waits, as between two attempts; rejects when `signal` says so or the endpoint closes. */
+	async function pause(milliseconds: number, signal = closing.signal): Promise<void> {
+		const either = AbortSignal.any([signal, closing.signal]);
+		await setTimeout(milliseconds, undefined, { signal: either });
+	}
+
+	/** Where every call goes, over HTTP or from service to service. */
 	async function call(call: Call): Promise<object> {
-		if (!services) throw new ServiceError("ServiceUnavailable", "The stack is starting.", 503);
+		if (!service) throw new ServiceError("ServiceUnavailable", "The stack is starting.", 503);
 		for (const listener of listeners) listener(call);
-		return services[call.service](call);
+		return service(call);
 	}
 
 	const server = createServer((request, response) => respond(request, response, call));
@@ -62,9 +81,11 @@ export async function openEndpoint(port: number) {
 		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
 		call,
 
-		/** Lets the services answer. */
-		serve(started: Record<Call["service"], Service>): void {
-			services = started;
+		pause,
+
+		/** Lets what is behind it answer. */
+		serve(started: Service): void {
+			service = started;
 		},
 
 		/** Tells of every call before it is answered; the function returned ends that. */
@@ -80,12 +101,6 @@ export async function openEndpoint(port: number) {
 			});
 			background.add(running);
 			running.finally(() => background.delete(running));
-		},
-
-		/** Waits, as between two attempts; rejects when `signal` says so or the endpoint closes. */
-		async pause(milliseconds: number, signal = closing.signal): Promise<void> {
-			const either = AbortSignal.any([signal, closing.signal]);
-			await setTimeout(milliseconds, undefined, { signal: either });
 		},
 
 		/** Resolves once no background work is left, that which it led to included. */
@@ -108,19 +123,20 @@ async function respond(request: IncomingMessage, response: ServerResponse, call:
 		response.writeHead(status, { "content-type": type }).end(body);
 	try {
 		const made = readCall(request, await text(request));
-		const answer = await call(made);
+		const answer = await call({ ...made, connection: request.socket });
 		if (made.operation !== "Invoke") return send(200, JSON.stringify(answer, timesAsSeconds));
 		// Lambda alone answers with the payload itself, and tells the rest beside it.
 		const { StatusCode, FunctionError, Payload = "" } = Object(answer);
 		if (FunctionError) response.setHeader("x-amz-function-error", FunctionError);
 		return send(StatusCode, Payload);
 	} catch (error) {
-		const { code, message, status } =
+		if (error instanceof ConnectionLost) return void request.socket.destroy();
+		const { code, message, status, fields } =
 			error instanceof ServiceError
 				? error
 				: new ServiceError("InternalFailure", String(error), 500);
 		response.setHeader("x-amzn-errortype", code);
-		return send(status, JSON.stringify({ __type: code, message }));
+		return send(status, JSON.stringify({ __type: code, message, ...fields }));
 	}
 }
 

@@ -7,7 +7,7 @@ import { queueUrl } from "./sqs";
 
 const EVENTS_KEPT = 1000;
 /** AWS tries again for a day, with growing pauses. */
-const RETRY_MS = 100;
+const RETRY_MS = 10;
 
 /** An event as EventBridge delivers it. */
 export interface BusEvent {
@@ -45,24 +45,27 @@ export function createEventBus(program: Program, endpoint: Endpoint) {
 		for (let retries = 0; ; retries++) {
 			try {
 				const lambda = { service: "lambda", operation: "Invoke", body: invoke } as const;
-				await endpoint.call({ ...lambda, caller: "events" });
+				await endpoint.call({ ...lambda, caller: "events", sourceArn: target.ruleArn });
 				return;
 			} catch (error) {
 				if (!(error instanceof ServiceError)) throw error;
-				if (retries === target.retries) return bury(target, Payload, error);
+				// What a client has done wrong, such as a missing permission, is not tried again.
+				const lasting = error.status < 500 && error.status !== 429;
+				if (lasting || retries === target.retries) return bury(target, Payload, error, retries);
 				await endpoint.pause(RETRY_MS);
 			}
 		}
 	}
 
 	async function bury(
-		{ deadLetters, arn, retries, ruleArn }: Target,
+		{ deadLetters, arn, ruleArn: sourceArn }: Target,
 		MessageBody: string,
 		error: ServiceError,
+		retries: number,
 	) {
 		if (deadLetters === undefined) return;
 		const about = {
-			RULE_ARN: ruleArn,
+			RULE_ARN: sourceArn,
 			TARGET_ARN: arn,
 			ERROR_CODE: error.code,
 			ERROR_MESSAGE: error.message,
@@ -75,7 +78,9 @@ export function createEventBus(program: Program, endpoint: Endpoint) {
 			]),
 		);
 		const body = { QueueUrl: deadLetters, MessageBody, MessageAttributes };
-		await endpoint.call({ service: "sqs", operation: "SendMessage", body, caller: "events" });
+		const send = { service: "sqs", operation: "SendMessage", body } as const;
+		// AWS, too, drops what the queue does not take.
+		await endpoint.call({ ...send, caller: "events", sourceArn }).catch(() => undefined);
 	}
 
 	function put(entry: PutEventsRequestEntry) {

@@ -19,7 +19,7 @@ type Declaration = Declared<"aws:lambda/function:Function">;
  * of its own.
  *
  * @param directory - where to unpack the archives.
- * @returns the service; `logs`, the lines that a function wrote, by its logical name; and `close`.
+ * @returns the service; `logGroupOf` and `kill`, which take a function's logical name; and `close`.
  * Rejects with `pulumi.RunError` if this machine cannot run a function.
  */
 export async function startLambda(program: Program, endpoint: Endpoint, directory: string) {
@@ -27,7 +27,7 @@ export async function startLambda(program: Program, endpoint: Endpoint, director
 	for (const declaration of declared(program, "aws:lambda/function:Function")) {
 		const taskRoot = join(directory, declaration.physicalName);
 		await unpack(declaration, taskRoot, program.directory);
-		const added = new LambdaFunction(declaration, taskRoot, endpoint.url);
+		const added = new LambdaFunction(declaration, taskRoot, endpoint);
 		functions.set(declaration.physicalName, added);
 	}
 	for (const { inputs } of declared(
@@ -51,8 +51,11 @@ export async function startLambda(program: Program, endpoint: Endpoint, director
 		if (!outcome.failed || invoked.deadLetters === undefined) return;
 		const record = failureRecord(invoked.declaration, requestId, count, event, outcome);
 		const body = { QueueUrl: invoked.deadLetters, MessageBody: JSON.stringify(record) };
-		await endpoint.call({ service: "sqs", operation: "SendMessage", body, caller: "lambda" });
+		await invoked.call("sqs", "SendMessage", body);
 	}
+
+	const named = (name: string) =>
+		[...functions.values()].find(({ declaration }) => declaration.name === name);
 
 	return {
 		async service({ body }: Call): Promise<object> {
@@ -73,10 +76,8 @@ export async function startLambda(program: Program, endpoint: Endpoint, director
 			return { StatusCode: 200, FunctionError: failed ? "Unhandled" : undefined, Payload: payload };
 		},
 
-		logs(name: string): readonly string[] {
-			const all = [...functions.values()];
-			return all.find(({ declaration }) => declaration.name === name)?.logs ?? [];
-		},
+		logGroupOf: (name: string): string => named(name)?.logGroup ?? "",
+		kill: async (name: string): Promise<void> => named(name)?.kill(),
 
 		async close(): Promise<void> {
 			await Promise.all([...functions.values()].map((each) => each.close()));
@@ -85,8 +86,8 @@ export async function startLambda(program: Program, endpoint: Endpoint, director
 }
 
 /** One declared function and the execution environments that it has, warm or busy. */
-class LambdaFunction {
-	readonly logs: string[] = [];
+export class LambdaFunction {
+	readonly logGroup: string;
 	/** How often a failed asynchronous invocation is repeated, and where it goes in the end. */
 	retries = 2;
 	deadLetters: string | undefined;
@@ -98,8 +99,17 @@ class LambdaFunction {
 	constructor(
 		readonly declaration: Declaration,
 		readonly taskRoot: string,
-		readonly endpointUrl: string,
-	) {}
+		readonly endpoint: Endpoint,
+	) {
+		const { inputs, physicalName } = declaration;
+		this.logGroup = inputs.loggingConfig?.logGroup ?? `/aws/lambda/${physicalName}`;
+	}
+
+	/** What Lambda itself does with the function's role; it tells nobody when that fails. */
+	async call(service: "logs" | "sqs", operation: string, body: object): Promise<void> {
+		const caller = this.declaration.name;
+		await this.endpoint.call({ service, operation, body, caller }).catch(() => undefined);
+	}
 
 	/** Hands one event to a warm environment, to a new one, or to the first that becomes free. */
 	async invoke(event: unknown, requestId: string): Promise<Outcome> {
@@ -116,10 +126,17 @@ class LambdaFunction {
 		return outcome;
 	}
 
+	async kill(): Promise<void> {
+		const killed = [...this.environments];
+		this.environments.clear();
+		this.idle.length = 0;
+		await Promise.all(killed.map((environment) => environment.stop()));
+	}
+
 	async close(): Promise<void> {
 		this.closed = true;
 		for (const free of this.waiting) free();
-		await Promise.all([...this.environments].map((environment) => environment.stop()));
+		await this.kill();
 	}
 }
 
@@ -144,7 +161,7 @@ function failureRecord(
 }
 
 /** A function may be named by its name or its ARN, with or without a version. */
-function nameOf(reference: string): string {
+export function nameOf(reference: string): string {
 	return reference.replace(/^.*function:/, "").replace(/:.*$/, "");
 }
 

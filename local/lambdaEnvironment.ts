@@ -1,25 +1,15 @@
 import { fork } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { Declared } from "./program";
+import type { LambdaFunction } from "./lambda";
 
 const LOADING_LIMIT_MS = 10_000;
-const LINES_KEPT = 1000;
 
 export interface Outcome {
 	failed: boolean;
 	/** What the function returned, or the error that it ended with, as JSON. */
 	payload: string;
-}
-
-/** What an execution environment is made for. */
-interface Place {
-	declaration: Declared<"aws:lambda/function:Function">;
-	/** The directory that holds the function's files. */
-	taskRoot: string;
-	endpointUrl: string;
-	/** Takes the last lines that the function writes. */
-	logs: string[];
 }
 
 /** What `lambdaRuntime.js` sends: that it is ready, a line of the log, or what an event came to. */
@@ -28,8 +18,8 @@ type Message = { log?: string; answer?: string; failure?: string };
 export type Environment = ReturnType<typeof startEnvironment>;
 
 /** Starts a process that holds one function, and takes one event at a time. */
-export function startEnvironment(place: Place) {
-	const { declaration, taskRoot, logs } = place;
+export function startEnvironment(place: LambdaFunction) {
+	const { declaration, taskRoot, logGroup: logGroupName } = place;
 	const { inputs, physicalName: functionName, arn: invokedFunctionArn } = declaration;
 	const seconds = inputs.timeout ?? 3;
 	const child = fork(join(__dirname, "lambdaRuntime.js"), {
@@ -47,9 +37,12 @@ export function startEnvironment(place: Place) {
 		alive = false;
 		return code === null ? `signal: ${signal}` : `exit status ${code}`;
 	});
+	const stream = { logGroupName, logStreamName: randomUUID() };
+	place.call("logs", "CreateLogStream", stream);
 	const log = (text: string | Buffer) => {
-		logs.push(...String(text).trimEnd().split("\n"));
-		logs.splice(0, logs.length - LINES_KEPT);
+		const lines = String(text).trimEnd().split("\n");
+		const logEvents = lines.map((message) => ({ message, timestamp: Date.now() }));
+		place.call("logs", "PutLogEvents", { ...stream, logEvents });
 	};
 	child.stdout?.on("data", log);
 	child.stderr?.on("data", log);
@@ -108,14 +101,14 @@ export function startEnvironment(place: Place) {
 }
 
 /** Nothing but what the program declares and Lambda sets. */
-function variables({ declaration, taskRoot, endpointUrl }: Place) {
+function variables({ declaration, taskRoot, endpoint }: LambdaFunction) {
 	const { inputs, name, physicalName, arn } = declaration;
 	const region = arn.split(":")[3];
 	return {
 		...inputs.environment?.variables,
 		_HANDLER: inputs.handler,
 		AWS_ACCESS_KEY_ID: name, // each function signs its calls with a key of its own
-		AWS_ENDPOINT_URL: endpointUrl,
+		AWS_ENDPOINT_URL: endpoint.url,
 		AWS_LAMBDA_FUNCTION_NAME: physicalName,
 		AWS_LAMBDA_LOG_FORMAT: inputs.loggingConfig?.logFormat ?? "Text",
 		AWS_REGION: region,

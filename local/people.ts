@@ -4,6 +4,7 @@ import {
 	AdminDeleteUserCommand,
 	AdminGetUserCommand,
 	AdminUpdateUserAttributesCommand,
+	type AuthenticationResultType,
 	CognitoIdentityProviderClient,
 	ConfirmForgotPasswordCommand,
 	ConfirmSignUpCommand,
@@ -11,6 +12,7 @@ import {
 	InitiateAuthCommand,
 	RespondToAuthChallengeCommand,
 	SignUpCommand,
+	UpdateUserAttributesCommand,
 } from "@aws-sdk/client-cognito-identity-provider";
 import type { Stack } from "./stack";
 
@@ -64,6 +66,18 @@ export class People {
 
 	/** A person signs in, with a new password where Cognito asks for one; answers the claims of the ID token. */
 	async signIn(email: string): Promise<Record<string, unknown>> {
+		const [, claims = ""] = String((await this.#tokens(email))?.IdToken).split(".");
+		return JSON.parse(Buffer.from(claims, "base64url").toString());
+	}
+
+	/** A person signs in, and changes attributes of their own account. */
+	async changeOwn(email: string, attributes: Record<string, string>): Promise<void> {
+		const AccessToken = (await this.#tokens(email))?.AccessToken;
+		const UserAttributes = toAttributes(attributes);
+		await this.#cognito.send(new UpdateUserAttributesCommand({ AccessToken, UserAttributes }));
+	}
+
+	async #tokens(email: string): Promise<AuthenticationResultType | undefined> {
 		const begin = (PASSWORD: string) =>
 			this.#cognito.send(
 				new InitiateAuthCommand({
@@ -83,8 +97,7 @@ export class People {
 				}),
 			);
 		});
-		const [, claims = ""] = String(AuthenticationResult?.IdToken).split(".");
-		return JSON.parse(Buffer.from(claims, "base64url").toString());
+		return AuthenticationResult;
 	}
 
 	/** An administrator makes an account, with a verified email and a temporary password; answers the sub. */

@@ -35,3 +35,9 @@ test("what a program throws late reaches the caller, and the next evaluation is 
 	t.is(error?.message, settings.lateFailure);
 	await t.notThrowsAsync(evaluate({ directory }));
 });
+
+test("a function that cannot be built ends the evaluation, though others wait for it", async (t) => {
+	const settings = { unbuildable: "failing" };
+	await t.throwsAsync(evaluate({ directory, settings }), { message: /It cannot be built/ });
+	await t.notThrowsAsync(evaluate({ directory }));
+});

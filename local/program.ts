@@ -52,9 +52,13 @@ interface InputsByType {
 	"aws:cognito/userPool:UserPool": aws.cognito.UserPoolArgs;
 	"aws:cognito/userPoolClient:UserPoolClient": aws.cognito.UserPoolClientArgs;
 	"aws:dynamodb/table:Table": aws.dynamodb.TableArgs;
+	"aws:iam/role:Role": aws.iam.RoleArgs;
+	"aws:iam/rolePolicy:RolePolicy": aws.iam.RolePolicyArgs;
 	"aws:lambda/function:Function": aws.lambda.FunctionArgs;
 	"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": aws.lambda.FunctionEventInvokeConfigArgs;
+	"aws:lambda/permission:Permission": aws.lambda.PermissionArgs;
 	"aws:sqs/queue:Queue": aws.sqs.QueueArgs;
+	"aws:sqs/queuePolicy:QueuePolicy": aws.sqs.QueuePolicyArgs;
 }
 
 export type Declared<Type extends keyof InputsByType> = Resource<pulumi.Unwrap<InputsByType[Type]>>;
@@ -117,10 +121,15 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 
 	// A failure inside an `apply` reaches nobody's `catch`: Pulumi's own runner listens here too.
 	const listeners = process.listeners("unhandledRejection");
-	const collect = (reason: unknown) => failures.push(reason);
+	let fail = () => {};
+	const failed = new Promise<void>((resolve) => (fail = resolve));
+	const collect = (reason: unknown) => {
+		failures.push(reason);
+		fail();
+	};
 	process.removeAllListeners("unhandledRejection").on("unhandledRejection", collect);
 	try {
-		const outputs = await pulumi.runtime
+		const outputs = pulumi.runtime
 			.runInPulumiStack(async () => {
 				// The only place where the mock runtime shows a resource's options.
 				pulumi.runtime.registerStackTransformation(({ type, name, opts }) => {
@@ -130,14 +139,17 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 				return require(join(directory, "index"));
 			})
 			.catch(collect);
+		// What waits for a resource that has failed waits for ever.
+		await Promise.race([outputs, failed]);
 		let seen: number;
 		do {
 			seen = resources.length;
-			await pulumi.runtime.disconnect(); // resolves once no registration is under way
+			// Resolves once no registration is under way.
+			await Promise.race([pulumi.runtime.disconnect(), failed]);
 			await setImmediate(); // lets an `apply` that declares more resources begin
 		} while (resources.length > seen);
 		if (failures.length > 0) throw failures.find(pulumi.RunError.isInstance) ?? failures[0];
-		return { directory, region, resources, outputs: { ...Object(outputs) } };
+		return { directory, region, resources, outputs: { ...Object(await outputs) } };
 	} finally {
 		process.off("unhandledRejection", collect);
 		for (const listener of listeners) process.on("unhandledRejection", listener);

@@ -8,6 +8,7 @@ import { DescribeTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import * as pulumi from "@pulumi/pulumi";
 import test from "ava";
+import { createUsers } from "../domain";
 import { type Stack, startStack } from "./stack";
 
 const directory = join(__dirname, "testProgram");
@@ -24,6 +25,7 @@ async function invoke(name: string, on = stack) {
 	) ?? { physicalName: name };
 	const response = await fetch(`${on.endpoint}/2015-03-31/functions/${physicalName}/invocations`, {
 		method: "POST",
+		headers: { authorization: "Credential=local/" },
 		body: "{}",
 	});
 	const error = response.headers.get("x-amz-function-error");
@@ -35,7 +37,7 @@ async function invoke(name: string, on = stack) {
 async function sqs(operation: string, body: object) {
 	const response = await fetch(stack.endpoint, {
 		method: "POST",
-		headers: { "x-amz-target": `AmazonSQS.${operation}` },
+		headers: { "x-amz-target": `AmazonSQS.${operation}`, authorization: "Credential=local/" },
 		body: JSON.stringify(body),
 	});
 	// SQS's own answers, as far as they are read here.
@@ -135,7 +137,7 @@ test("an event that its function fails on ends in the dead-letter queue, with it
 
 test("it says what it does not run, and refuses what it would run wrongly", async (t) => {
 	t.deepEqual(stack.notRun, {
-		leftOut: ["aws:iam/role:Role"],
+		leftOut: [],
 		unknown: ["aws:s3/bucket:Bucket"],
 	});
 	const settings = { pattern: '{"source": [{"prefix": "te"}]}' };
@@ -156,9 +158,43 @@ test("closing ends even what is under way, and leaves nothing behind", async (t)
 	const closing = await startStack({ directory });
 	const { LAMBDA_TASK_ROOT = "" } = (await invoke("environment", closing)).answer;
 	t.true(existsSync(LAMBDA_TASK_ROOT));
-	const underWay = invoke("slow", closing);
+	const underWay = t.throwsAsync(invoke("slow", closing));
 	await closing.close();
-	await t.throwsAsync(underWay);
+	await underWay;
 	await t.throwsAsync(invoke("environment", closing));
 	t.false(existsSync(LAMBDA_TASK_ROOT));
+});
+
+test("what hangs by a fault is let go when the fault is lifted, and when the stack closes", async (t) => {
+	const hanging = await startStack({ program: stack.program });
+	const call = async () => {
+		const arrived = new Promise((resolve) => hanging.onCall(resolve));
+		const lost = t.throwsAsync(invoke("environment", hanging));
+		await arrived;
+		return { lost };
+	};
+	const lift = hanging.fault({ service: "lambda", kind: "hang" });
+	const first = await call();
+	lift();
+	await first.lost;
+	t.is((await invoke("environment", hanging)).answer.GREETING, "hello");
+	hanging.fault({ service: "lambda", kind: "hang" });
+	const second = await call();
+	await hanging.close();
+	await second.lost;
+});
+
+test("a put that a condition refuses answers the item in the way, in one round trip", async (t) => {
+	const own = await startStack();
+	t.teardown(own.close);
+	const users = createUsers({
+		tableName: String(own.outputs.tableName),
+		client: new DynamoDBClient(own.clientOptions),
+	});
+	const ada = { sub: "1", username: "1", email: "ada@example.com", emailVerified: true };
+	const user = (await users.register(ada))._unsafeUnwrap();
+	const calls: string[] = [];
+	own.onCall(({ operation }) => calls.push(operation));
+	t.deepEqual((await users.register(ada))._unsafeUnwrapErr(), { type: "UserAlreadyExists", user });
+	t.deepEqual(calls, ["PutItem"]);
 });

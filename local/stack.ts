@@ -5,8 +5,11 @@ import { startCognito } from "./cognito";
 import { startDynamodb } from "./dynamodb";
 import { openEndpoint } from "./endpoint";
 import { createEventBus } from "./eventBus";
+import { createFaults } from "./faults";
 import { startLambda } from "./lambda";
-import { type EvaluateOptions, evaluate } from "./program";
+import { createLogs } from "./logs";
+import { createPermissions } from "./permissions";
+import { type EvaluateOptions, evaluate, type Program } from "./program";
 import { createSqs } from "./sqs";
 
 /** What this machine runs of a program. */
@@ -17,9 +20,13 @@ const RUN = new Set([
 	"aws:cognito/userPool:UserPool",
 	"aws:cognito/userPoolClient:UserPoolClient",
 	"aws:dynamodb/table:Table",
+	"aws:iam/role:Role",
+	"aws:iam/rolePolicy:RolePolicy",
 	"aws:lambda/function:Function",
 	"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+	"aws:lambda/permission:Permission",
 	"aws:sqs/queue:Queue",
+	"aws:sqs/queuePolicy:QueuePolicy",
 ]);
 
 /** What it leaves out on purpose: without it, too, everything that is allowed to work works. */
@@ -28,17 +35,15 @@ const LEFT_OUT = new Set([
 	"aws:cloudwatch/logGroup:LogGroup",
 	"aws:cloudwatch/logMetricFilter:LogMetricFilter",
 	"aws:cloudwatch/metricAlarm:MetricAlarm",
-	"aws:iam/role:Role",
-	"aws:iam/rolePolicy:RolePolicy",
-	"aws:lambda/permission:Permission",
 	"aws:sns/topic:Topic",
 	"aws:sns/topicSubscription:TopicSubscription",
-	"aws:sqs/queuePolicy:QueuePolicy",
 ]);
 
 export interface StackOptions extends Omit<EvaluateOptions, "endpoint"> {
 	/** The port of the endpoint; a free one unless given. */
 	port?: number;
+	/** A program that was evaluated before; its queue URLs name another endpoint then, and are known by their path. */
+	program?: Program;
 }
 
 /** The program, running on this machine. */
@@ -62,17 +67,25 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 	}
 
 	try {
-		const program = await evaluate({ ...options, endpoint: endpoint.url });
+		const program = options.program ?? (await evaluate({ ...options, endpoint: endpoint.url }));
+		const authorize = createPermissions(program);
+		const faults = createFaults(endpoint.pause);
+		const logs = createLogs();
 		const lambda = await startLambda(program, endpoint, directory);
 		started.push(lambda);
 		const cognito = await startCognito(program, endpoint);
 		const bus = createEventBus(program, endpoint);
-		endpoint.serve({
+		const services = {
 			"cognito-idp": cognito.service,
 			dynamodb: await startDynamodb(program),
 			events: bus.service,
 			lambda: lambda.service,
+			logs: logs.service,
 			sqs: createSqs(program),
+		};
+		endpoint.serve(async (call) => {
+			authorize(call);
+			return faults.around(call, () => services[call.service](call));
 		});
 		const outputs: Record<string, string> = {};
 		for (const [name, value] of Object.entries(program.outputs)) outputs[name] = String(value);
@@ -95,10 +108,14 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			/** The last events that the declared buses took, oldest first. */
 			events: bus.events,
 			/** The last lines that a function wrote, by its logical name. */
-			logs: lambda.logs,
+			logs: (name: string) => logs.lines(lambda.logGroupOf(name)),
 			/** The last code or temporary password that was sent to an email address. */
 			codeFor: cognito.codeFor,
 			onCall: endpoint.onCall,
+			/** Begins a fault; the function returned lifts it. */
+			fault: faults.begin,
+			/** Kills every process of a function, by its logical name, as when the machine below it fails. */
+			kill: lambda.kill,
 			/** Resolves once every event is delivered, and every asynchronous invocation has ended. */
 			settled: endpoint.settled,
 			close,

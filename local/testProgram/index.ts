@@ -2,18 +2,35 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
 const config = new pulumi.Config();
-const role = new aws.iam.Role("functions", { assumeRolePolicy: "{}" });
+const role = new aws.iam.Role("functions", {
+	assumeRolePolicy: aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" }),
+});
+
+function fail(): never {
+	throw new pulumi.RunError("It cannot be built.");
+}
 
 function createFunction(name: string, handler: string) {
 	const code = { "__index.js": new pulumi.asset.StringAsset(`exports.handler = ${handler};`) };
+	const archive = pulumi.output(new pulumi.asset.AssetArchive(code));
 	return new aws.lambda.Function(name, {
-		code: new pulumi.asset.AssetArchive(code),
+		code: name === config.get("unbuildable") ? archive.apply(fail) : archive,
 		environment: { variables: { GREETING: "hello" } },
 		handler: "__index.handler",
 		role: role.arn,
 		runtime: "nodejs24.x",
-		timeout: 1,
+		timeout: name === "slow" ? 1 : 10,
 	});
+}
+
+function letInvoke(
+	name: string,
+	fn: aws.lambda.Function,
+	principal: string,
+	sourceArn: pulumi.Output<string>,
+) {
+	const action = "lambda:InvokeFunction";
+	new aws.lambda.Permission(name, { function: fn.name, action, principal, sourceArn });
 }
 
 const trigger = createFunction(
@@ -33,6 +50,16 @@ createFunction("dying", `async () => process.exit(3)`);
 createFunction("environment", `async () => process.env`);
 
 const deadLetters = new aws.sqs.Queue("deadLetters");
+new aws.iam.RolePolicy("functions", {
+	role: role.name,
+	policy: {
+		Version: "2012-10-17",
+		Statement: [
+			{ Effect: "Allow", Action: "logs:*", Resource: "arn:aws:logs:*:*:log-group:/aws/lambda/*" },
+			{ Effect: "Allow", Action: ["sqs:Send*"], Resource: deadLetters.arn },
+		],
+	},
+});
 new aws.lambda.FunctionEventInvokeConfig("failing", {
 	functionName: failing.name,
 	maximumRetryAttempts: 1,
@@ -43,6 +70,7 @@ const rule = new aws.cloudwatch.EventRule("wanted", {
 	eventBusName: bus.name,
 	eventPattern: config.require("pattern"),
 });
+letInvoke("failing", failing, "events.amazonaws.com", rule.arn);
 new aws.cloudwatch.EventTarget("failing", {
 	rule: rule.name,
 	eventBusName: bus.name,
@@ -56,6 +84,7 @@ const pool = new aws.cognito.UserPool("people", {
 	schemas: [{ name: "plan", attributeDataType: "String", mutable: true }],
 	lambdaConfig: { postConfirmation: trigger.arn, postAuthentication: trigger.arn },
 });
+letInvoke("trigger", trigger, "cognito-idp.amazonaws.com", pool.arn);
 const client = new aws.cognito.UserPoolClient("app", {
 	userPoolId: pool.id,
 	explicitAuthFlows: ["ALLOW_USER_PASSWORD_AUTH"],

@@ -1,0 +1,462 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
+import test, { type ExecutionContext } from "ava";
+import type { Identity } from "../domain";
+import { type EventEntry, toEventEntry } from "../domain/events";
+import { comparePoolAndTable } from "../local/comparePoolAndTable";
+import { deadLetters, replay } from "../local/deadLetters";
+import type { Fault } from "../local/faults";
+import { People } from "../local/people";
+import { evaluate, type Program } from "../local/program";
+import { type Stack, startStack } from "../local/stack";
+
+const writeModes = ["event", "immediate"] as const;
+type WriteMode = (typeof writeModes)[number];
+
+const programs = new Map<WriteMode, Program>();
+test.before(async () => {
+	for (const writeMode of writeModes) {
+		programs.set(writeMode, await evaluate({ settings: { writeMode } }));
+	}
+});
+
+/** A stack of the test's own, the email of somebody, and every userId that a function has linked, or has tried to. */
+async function open(t: ExecutionContext, writeMode: WriteMode) {
+	const program = programs.get(writeMode);
+	const stack = await startStack(program && { program });
+	t.teardown(stack.close);
+	const people = new People(stack);
+	const userIds = new Set<string>();
+	stack.onCall(({ operation, caller = "", body }) => {
+		if (operation !== "AdminUpdateUserAttributes" || caller === "local") return;
+		userIds.add(Object(body).UserAttributes[0].Value);
+	});
+	return { stack, people, email: "Ada@Example.com", userIds };
+}
+
+type Scene = Awaited<ReturnType<typeof open>>;
+
+/**
+ * A test of both write modes, on a stack each: one after the other, so that nothing is late because the machine is busy;
+ * or with `test`, beside others that wait more than they work.
+ */
+function inBothModes(
+	title: string,
+	run: (t: ExecutionContext, scene: Scene, writeMode: WriteMode) => Promise<void>,
+	declare: typeof test | typeof test.serial = test.serial,
+): void {
+	for (const writeMode of writeModes) {
+		declare(`${writeMode} mode: ${title}`, async (t) =>
+			run(t, await open(t, writeMode), writeMode),
+		);
+	}
+}
+
+/** That each of so many accounts has its one profile, with the first userId, and that there is no other profile. */
+async function agree(t: ExecutionContext, { stack, userIds }: Scene, recorded = 1): Promise<void> {
+	t.deepEqual(await comparePoolAndTable(stack), { recorded, resting: [], wrong: [] });
+	t.is(userIds.size, recorded);
+}
+
+async function signUp({ people, stack, email }: Scene): Promise<string> {
+	const sub = await people.signUp(email, { name: "Ada Lovelace" });
+	await people.confirm(email);
+	await stack.settled();
+	return sub;
+}
+
+async function signIn({ people, stack, email }: Scene): Promise<void> {
+	await people.signIn(email);
+	await stack.settled();
+}
+
+/** The types of the failures that a function has logged. */
+function failures(stack: Stack, name: string): string[] {
+	return stack
+		.logs(name)
+		.filter((line) => line.startsWith("{"))
+		.map((line) => JSON.parse(line))
+		.filter(({ level, message }) => level === "ERROR" && message.type !== undefined)
+		.map(({ message }) => message.type);
+}
+
+/** Puts entries on the bus, as an operator does. */
+async function publish(stack: Stack, ...entries: EventEntry[]): Promise<void> {
+	await new EventBridgeClient(stack.clientOptions).send(
+		new PutEventsCommand({
+			Entries: entries.map(({ source, detailType, detail }) => ({
+				EventBusName: stack.outputs.eventBusName,
+				Source: source,
+				DetailType: detailType,
+				Detail: detail,
+			})),
+		}),
+	);
+	await stack.settled();
+}
+
+const confirmed = (identity: Identity) =>
+	toEventEntry({ type: "UserConfirmed", account: { identity } });
+const signedIn = (identity: Identity) =>
+	toEventEntry({ type: "UserAuthenticated", account: { identity } });
+
+async function seconds(work: Promise<unknown>): Promise<number> {
+	const begun = performance.now();
+	await work;
+	return (performance.now() - begun) / 1000;
+}
+
+// The event bus.
+
+for (const [how, fault] of Object.entries<Pick<Fault, "kind">>({
+	"refuses every connection": { kind: "disconnect" },
+	"never answers": { kind: "hang" },
+	"reports the entry as failed": { kind: "failEntries" },
+})) {
+	inBothModes(
+		`when the event bus ${how}, the sign-up succeeds, and the next sign-in records the user`,
+		async (t, scene, writeMode) => {
+			const { stack } = scene;
+			const lift = stack.fault({ service: "events", ...fault });
+			const sub = await signUp(scene);
+			t.deepEqual(stack.events(), []);
+			t.deepEqual(failures(stack, "postConfirmation"), ["EventRejected"]);
+			t.deepEqual(
+				await comparePoolAndTable(stack),
+				writeMode === "event"
+					? { recorded: 0, resting: [], wrong: [`${sub} has no profile`] }
+					: { recorded: 1, resting: [], wrong: [] },
+			);
+			lift();
+			await signIn(scene);
+			await agree(t, scene);
+		},
+	);
+}
+
+inBothModes(
+	"when the event bus is slower than a person waits, what it takes late makes one profile",
+	async (t, scene) => {
+		const { stack } = scene;
+		const lift = stack.fault({ service: "events", kind: "delay", milliseconds: 60_000 });
+		await signUp(scene);
+		t.deepEqual(failures(stack, "postConfirmation"), ["EventRejected"]);
+		lift();
+		while (stack.events().length < 2) await setTimeout(5);
+		await stack.settled();
+		await agree(t, scene);
+	},
+);
+
+// The table.
+
+for (const times of [2, 6]) {
+	inBothModes(
+		`when the table throttles the first ${times} attempts, the user is recorded by a later one`,
+		async (t, scene) => {
+			const { stack } = scene;
+			let puts = 0;
+			stack.onCall(({ operation }) => {
+				if (operation === "PutItem") puts++;
+			});
+			stack.fault({ service: "dynamodb", kind: "throttle", times });
+			await signUp(scene);
+			t.true(puts > times);
+			await agree(t, scene);
+		},
+		test,
+	);
+}
+
+for (const [how, kind] of [
+	["throttles", "throttle"],
+	["answers 500", "fail"],
+	["refuses every connection", "disconnect"],
+] as const) {
+	inBothModes(
+		`when the table ${how} all along, the event rests in the dead-letter queue, whole, until it is replayed`,
+		async (t, scene) => {
+			const { stack } = scene;
+			const lift = stack.fault({ service: "dynamodb", kind });
+			const sub = await signUp(scene);
+			lift();
+			t.deepEqual(
+				(await deadLetters(stack)).map(({ event }) => event),
+				stack.events(),
+			);
+			t.deepEqual(failures(stack, "recordUser"), Array(3).fill("StoreUnavailable"));
+			t.deepEqual(await comparePoolAndTable(stack), { recorded: 0, resting: [sub], wrong: [] });
+			await replay(stack);
+			t.deepEqual(await deadLetters(stack), []);
+			await agree(t, scene);
+		},
+		kind === "throttle" ? test : test.serial,
+	);
+}
+
+// The link.
+
+inBothModes(
+	"when the user pool throttles the first links, a later one is written",
+	async (t, scene) => {
+		const { stack } = scene;
+		const operation = "AdminUpdateUserAttributes";
+		stack.fault({ service: "cognito-idp", operation, kind: "throttle", times: 5 });
+		await signUp(scene);
+		await agree(t, scene);
+	},
+	test,
+);
+
+inBothModes(
+	"when the user pool throttles every link, the event rests in the dead-letter queue, and the next sign-in links",
+	async (t, scene) => {
+		const { stack } = scene;
+		const operation = "AdminUpdateUserAttributes";
+		const lift = stack.fault({ service: "cognito-idp", operation, kind: "throttle" });
+		const sub = await signUp(scene);
+		t.deepEqual(failures(stack, "recordUser"), Array(3).fill("UserPoolUnavailable"));
+		t.deepEqual(await comparePoolAndTable(stack), { recorded: 0, resting: [sub], wrong: [] });
+		lift();
+		await signIn(scene);
+		await agree(t, scene);
+	},
+	test,
+);
+
+inBothModes("a link that was taken away is written again at the next sign-in", async (t, scene) => {
+	const { stack, people, email } = scene;
+	const sub = await signUp(scene);
+	await people.change(email, { "custom:userId": "" });
+	t.deepEqual((await comparePoolAndTable(stack)).wrong, [`${sub} is not linked`]);
+	await signIn(scene);
+	await agree(t, scene);
+});
+
+// What was done, and not heard of.
+
+for (const [what, call] of Object.entries({
+	"the put of the profile": { service: "dynamodb", operation: "PutItem" },
+	"the link": { service: "cognito-idp", operation: "AdminUpdateUserAttributes" },
+	"the publishing of the event": { service: "events", operation: "PutEvents" },
+} as const)) {
+	inBothModes(`when the answer to ${what} is lost, there is one profile`, async (t, scene) => {
+		const { stack } = scene;
+		let calls = 0;
+		stack.onCall(({ operation }) => {
+			if (operation === call.operation) calls++;
+		});
+		stack.fault({ ...call, kind: "disconnect", afterWork: true, times: 1 });
+		await signUp(scene);
+		t.true(calls > 1);
+		await agree(t, scene);
+		await signIn(scene);
+		await agree(t, scene);
+	});
+}
+
+/** Kills a function as it is about to write a link, once. */
+function killBeforeLink(stack: Stack, name: string): void {
+	const operation = "AdminUpdateUserAttributes";
+	stack.fault({ service: "cognito-idp", operation, caller: name, kind: "hang", times: 1 });
+	const stop = stack.onCall((call) => {
+		if (call.operation !== operation || call.caller !== name) return;
+		stop();
+		stack.kill(name);
+	});
+}
+
+test.serial("a consumer that is killed between put and link is run again, and links", async (t) => {
+	const scene = await open(t, "event");
+	killBeforeLink(scene.stack, "recordUser");
+	await signUp(scene);
+	t.true(scene.stack.logs("recordUser").some((line) => line.includes("signal: SIGKILL")));
+	await agree(t, scene);
+});
+
+test.serial(
+	"a trigger that is killed between put and link fails the confirmation, and the next sign-in links",
+	async (t) => {
+		const scene = await open(t, "immediate");
+		const { stack, people, email } = scene;
+		killBeforeLink(stack, "postConfirmation");
+		const sub = await people.signUp(email);
+		await t.throwsAsync(people.confirm(email), { name: "UserLambdaValidationException" });
+		t.deepEqual((await comparePoolAndTable(stack)).wrong, [`${sub} is not linked`]);
+		await signIn(scene);
+		await agree(t, scene);
+	},
+);
+
+// Events twice, late, in any order, and after the account.
+
+/** Lets somebody sign up and confirm while the bus refuses: a confirmed account that nobody has heard of. */
+async function signUpUnheard(
+	{ people, stack }: Scene,
+	email: string,
+	attributes?: Record<string, string>,
+): Promise<string> {
+	const lift = stack.fault({ service: "events", caller: "postConfirmation", kind: "throttle" });
+	const sub = await people.signUp(email, attributes);
+	await people.confirm(email);
+	lift();
+	return sub;
+}
+
+test.serial("the same event ten times at once makes one profile", async (t) => {
+	const scene = await open(t, "event");
+	const { stack, email } = scene;
+	const sub = await signUpUnheard(scene, email);
+	const event = confirmed({ sub, username: sub, email, emailVerified: true });
+	await publish(stack, ...Array<EventEntry>(10).fill(event));
+	t.is(stack.logs("recordUser").filter((line) => line.includes('"outcome"')).length, 10);
+	t.is(stack.logs("recordUser").filter((line) => line.includes('"created"')).length, 1);
+	await agree(t, scene);
+});
+
+test.serial("a person's events in every order make the same profile", async (t) => {
+	const scene = await open(t, "event");
+	const { stack, people } = scene;
+	const orders = ["012", "021", "102", "120", "201", "210"];
+	const histories = await Promise.all(
+		orders.map(async (order) => {
+			const [email, newEmail] = [`${order}@example.com`, `new.${order}@example.com`];
+			const sub = await signUpUnheard(scene, email, { name: "Ada Byron" });
+			await people.change(email, { name: "Ada Lovelace" });
+			await people.change(email, { email: newEmail, email_verified: "true" });
+			const first = { sub, username: sub, email, emailVerified: true, name: "Ada Byron" };
+			const second = { ...first, name: "Ada Lovelace" };
+			const third = { ...second, email: newEmail };
+			const events = [confirmed(first), signedIn(second), signedIn(third)];
+			return [...order].flatMap((index) => events[Number(index)] ?? []);
+		}),
+	);
+	for (const turn of [0, 1, 2]) {
+		await publish(stack, ...histories.flatMap((events) => events[turn] ?? []));
+	}
+	await agree(t, scene, orders.length);
+});
+
+test.serial(
+	"an account deleted between confirmation and consumption leaves no profile",
+	async (t) => {
+		const scene = await open(t, "event");
+		const { stack, people, email } = scene;
+		const lift = stack.fault({ service: "lambda", caller: "events", kind: "hang", times: 1 });
+		await people.signUp(email);
+		await people.confirm(email);
+		await people.delete(email);
+		lift();
+		await stack.settled();
+		t.true(stack.logs("recordUser").some((line) => line.includes('"removed"')));
+		t.deepEqual(await comparePoolAndTable(stack), { recorded: 0, resting: [], wrong: [] });
+	},
+);
+
+test.serial(
+	"a malformed event rests in the dead-letter queue, with the reason in the log",
+	async (t) => {
+		const scene = await open(t, "event");
+		const { stack } = scene;
+		const good = confirmed({
+			sub: randomUUID(),
+			username: "ada",
+			email: "ada@example.com",
+			emailVerified: true,
+		});
+		const detail = JSON.parse(good.detail);
+		const { email, ...identity } = detail.identity;
+		for (const [malformed, reason] of [
+			[
+				{ ...detail, version: 2 },
+				{ type: "InvalidEvent", path: "detail.version" },
+			],
+			[
+				{ ...detail, identity },
+				{ type: "InvalidIdentity", path: "email" },
+			],
+		]) {
+			await publish(stack, { ...good, detail: JSON.stringify(malformed) });
+			const logged = stack.logs("recordUser").filter((line) => line.includes(reason.type));
+			t.is(JSON.parse(logged[0] ?? "").message.issues[0].path, reason.path);
+			t.deepEqual((await deadLetters(stack)).at(-1)?.event.detail, malformed);
+		}
+		await agree(t, scene, 0);
+	},
+);
+
+test.serial(
+	"an event that never reaches its consumer rests in the dead-letter queue until it is replayed",
+	async (t) => {
+		const scene = await open(t, "event");
+		const { stack } = scene;
+		const lift = stack.fault({ service: "lambda", caller: "events", kind: "throttle" });
+		const sub = await signUp(scene);
+		t.deepEqual(await comparePoolAndTable(stack), { recorded: 0, resting: [sub], wrong: [] });
+		lift();
+		await replay(stack);
+		await agree(t, scene);
+	},
+);
+
+// Many at once.
+
+inBothModes(
+	"500 people who sign up at once are recorded within half a minute",
+	async (t, scene) => {
+		const { stack } = scene;
+		const all = Array.from({ length: 10 }, (_, i) => {
+			const people = new People(stack); // a client has 50 connections
+			return Array.from({ length: 50 }, async (_, j) => {
+				const email = `${i}.${j}@example.com`;
+				await people.signUp(email);
+				await people.confirm(email);
+			});
+		});
+		const took = await seconds(Promise.all(all.flat()).then(stack.settled));
+		t.log(`${took.toFixed(1)} s`);
+		t.true(took < 30, `it took ${took} s`);
+		await agree(t, scene, 500);
+	},
+);
+
+// Cognito's clock.
+
+inBothModes(
+	"when nothing that a trigger calls ever answers, sign-up and sign-in succeed within Cognito's 5 seconds",
+	async (t, scene) => {
+		const { stack, people, email } = scene;
+		const lifts = ["postConfirmation", "postAuthentication"].flatMap((caller) =>
+			(["dynamodb", "events", "cognito-idp"] as const).map((service) =>
+				stack.fault({ service, caller, kind: "hang" }),
+			),
+		);
+		let invocations = 0;
+		stack.onCall(({ service, caller }) => {
+			if (service === "lambda" && caller === "cognito-idp") invocations++;
+		});
+		await people.signUp(email);
+		const confirmation = await seconds(people.confirm(email));
+		t.true(confirmation < 5, `it took ${confirmation} s`);
+		const authentication = await seconds(people.signIn(email));
+		t.true(authentication < 5, `it took ${authentication} s`);
+		t.is(invocations, 2);
+		for (const lift of lifts) lift();
+		await signIn(scene);
+		await agree(t, scene);
+	},
+);
+
+inBothModes(
+	"a trigger whose answers come too late is invoked three times, and makes one profile",
+	async (t, scene) => {
+		const { stack } = scene;
+		const caller = "cognito-idp";
+		stack.fault({ service: "lambda", caller, kind: "hang", afterWork: true, times: 2 });
+		await signUp(scene);
+		t.is(stack.events().length, 3);
+		await agree(t, scene);
+	},
+	test,
+);

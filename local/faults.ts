@@ -1,0 +1,88 @@
+import { type Call, ConnectionLost, ServiceError } from "./endpoint";
+
+/** What goes wrong with the calls of one service. */
+export interface Fault {
+	readonly service: Call["service"];
+	/** Which operation; all of the service's, unless given. */
+	readonly operation?: string;
+	/** Whose calls, such as those of the function `recordUser`; everybody's, unless given. */
+	readonly caller?: string;
+	/**
+	 * `throttle` and `fail` answer the service's own error, `failEntries` an answer of PutEvents in which every entry has failed;
+	 * `delay` answers late, `hang` never, and `disconnect` ends the connection without an answer.
+	 */
+	readonly kind: "throttle" | "fail" | "failEntries" | "delay" | "hang" | "disconnect";
+	/** How long a `delay` is. */
+	readonly milliseconds?: number;
+	/** Whether the service does the work first: then what is late or lost is the answer alone. */
+	readonly afterWork?: boolean;
+	/** How many calls; all, unless given. */
+	readonly times?: number;
+}
+
+/** The longest that a timer of Node.js can wait: 24 days. */
+const FOREVER = 2 ** 31 - 1;
+
+const ERRORS: Record<Call["service"], { throttle: [string, number?]; fail: string }> = {
+	"cognito-idp": { throttle: ["TooManyRequestsException"], fail: "InternalErrorException" },
+	dynamodb: { throttle: ["ProvisionedThroughputExceededException"], fail: "InternalServerError" },
+	events: { throttle: ["ThrottlingException"], fail: "InternalException" },
+	lambda: { throttle: ["TooManyRequestsException", 429], fail: "ServiceException" },
+	logs: { throttle: ["ThrottlingException"], fail: "ServiceUnavailableException" },
+	sqs: { throttle: ["ThrottlingException"], fail: "InternalFailure" },
+};
+
+/** Keeps the faults of a stack; `pause` waits, and rejects when its signal says so or the stack closes. */
+export function createFaults(pause: (milliseconds: number, signal: AbortSignal) => Promise<void>) {
+	const faults = new Map<Fault, { left: number; lifted: AbortController }>();
+
+	async function failing({ service, body }: Call, fault: Fault, lifted: AbortSignal) {
+		const message = "A fault that was asked for.";
+		switch (fault.kind) {
+			case "throttle":
+				throw new ServiceError(ERRORS[service].throttle[0], message, ERRORS[service].throttle[1]);
+			case "fail":
+				throw new ServiceError(ERRORS[service].fail, message, 500);
+			case "failEntries": {
+				const { Entries = [] }: { Entries?: object[] } = body;
+				const failed = { ErrorCode: "InternalFailure", ErrorMessage: message };
+				return { FailedEntryCount: Entries.length, Entries: Entries.map(() => failed) };
+			}
+			case "delay":
+				return pause(fault.milliseconds ?? 0, lifted).catch(() => undefined);
+			case "hang":
+				await pause(FOREVER, lifted).catch(() => undefined);
+				throw new ConnectionLost();
+			case "disconnect":
+				throw new ConnectionLost();
+		}
+	}
+
+	return {
+		/** Begins a fault; the function returned lifts it: what is delayed goes on, and what hangs is disconnected. */
+		begin(fault: Fault): () => void {
+			const lifted = new AbortController();
+			faults.set(fault, { left: fault.times ?? Number.POSITIVE_INFINITY, lifted });
+			return () => {
+				faults.delete(fault);
+				lifted.abort();
+			};
+		},
+
+		/** Does the work of a call, unless a fault says otherwise. */
+		async around(call: Call, work: () => Promise<object>): Promise<object> {
+			const found = [...faults].find(
+				([{ service, operation = call.operation, caller = call.caller }, { left }]) =>
+					left > 0 &&
+					service === call.service &&
+					operation === call.operation &&
+					caller === call.caller,
+			);
+			if (!found) return work();
+			const [fault, state] = found;
+			state.left--;
+			const done = fault.afterWork && (await work());
+			return (await failing(call, fault, state.lifted.signal)) || done || work();
+		},
+	};
+}
