@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { parseArgs, styleText } from "node:util";
+import { inspect, parseArgs, styleText } from "node:util";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
 import * as pulumi from "@pulumi/pulumi";
 import { createUsers } from "../domain";
 import { People } from "./people";
@@ -25,6 +26,7 @@ async function main(): Promise<void> {
 	if (!options) return;
 	// Node.js 20 is supported here; the SDK's advice to leave it is not for whoever runs this.
 	process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+	const stopped = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
 	const begun = performance.now();
 	const stack = await startStack({ port: options.port });
 	try {
@@ -32,7 +34,7 @@ async function main(): Promise<void> {
 		if (!(await demonstrate(stack))) process.exitCode = 1;
 		if (options.once) return;
 		tellHowToReach(stack);
-		await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+		await stopped;
 	} finally {
 		await stack.close();
 	}
@@ -92,13 +94,22 @@ async function demonstrate(stack: Stack): Promise<boolean> {
 		"the event was on the bus": async () => {
 			const event = stack.events().find(({ detail }) => JSON.stringify(detail).includes(sub));
 			if (!event) throw new Error("there was none");
-			return `${event.source} ${event["detail-type"]} ${JSON.stringify(event.detail)}`;
+			const { source, "detail-type": type, detail } = event;
+			return shown({ source, "detail-type": type, detail });
 		},
-		"users.findBySub(sub) finds the stored profile": async () => {
+		"the profile is in the table": async () => {
+			const key = { PK: `USER#${sub}`, SK: "PROFILE" };
+			const { Item } = await DynamoDBDocumentClient.from(client).send(
+				new GetCommand({ TableName: stack.outputs.tableName, Key: key }),
+			);
+			if (!Item) throw new Error("it is not");
+			return shown(Item);
+		},
+		"users.findBySub(sub) finds it": async () => {
 			const found = await users.findBySub(sub);
 			if (found.isErr()) throw new Error(found.error.type);
 			userId = found.value.userId;
-			return JSON.stringify(found.value);
+			return `userId ${userId}`;
 		},
 		'users.findByEmail("ADA@example.COM") finds the same': async () => {
 			const found = await users.findByEmail("ADA@example.COM");
@@ -116,8 +127,8 @@ async function demonstrate(stack: Stack): Promise<boolean> {
 
 	for (const [what, run] of Object.entries(steps)) {
 		try {
-			const shown = await run();
-			console.log(`${paint("green", "✔")} ${what}\n  ${paint("dim", shown)}`);
+			const result = await run();
+			console.log(`${paint("green", "✔")} ${what}\n  ${paint("dim", result)}`);
 		} catch (error) {
 			console.log(`${paint("red", "✖")} ${what}: ${Object(error).message}`);
 			return false; // each step needs those before it
@@ -125,6 +136,10 @@ async function demonstrate(stack: Stack): Promise<boolean> {
 	}
 	return true;
 }
+
+/** A value for people to read, under the line that it belongs to. */
+const shown = (value: object) =>
+	inspect(value, { breakLength: 100, depth: 4 }).replaceAll("\n", "\n  ");
 
 function tellHowToReach({ endpoint, clientOptions, outputs }: Stack): void {
 	const variables = {
@@ -140,7 +155,11 @@ All of AWS is at one endpoint. For any AWS SDK or CLI:
 
 ${lines.join("\n")}
 
-  aws --endpoint-url ${endpoint} dynamodb scan --table-name ${outputs.tableName}
+  aws dynamodb scan --table-name ${outputs.tableName}
+
+Reconcile, in another terminal, after these exports:
+
+  npm run reconcile -- --user-pool-id ${outputs.userPoolId} --table ${outputs.tableName} --region ${clientOptions.region} --endpoint ${endpoint}
 
 Ctrl-C stops it, and forgets everything.`);
 }
