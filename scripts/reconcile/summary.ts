@@ -29,7 +29,7 @@ export function toJson({ failures, stoppedBy, ...summary }: ToldSummary): string
 export function toText(summary: ToldSummary): string {
 	const { listed, unconfirmed, failed, failures, prune, interrupted, dryRun } = summary;
 	const lines = [
-		`${listed} accounts listed, ${unconfirmed} of them not confirmed yet.`,
+		`Accounts listed: ${listed}, of them not confirmed yet: ${unconfirmed}.`,
 		...(dryRun ? ["Nothing was written. Without --dry-run, it would be:"] : []),
 		...outcomes.map((outcome) => `  ${outcome.padEnd(9)} ${String(summary[outcome]).padStart(8)}`),
 		...(prune ? [tellPrune(prune)] : []),
@@ -42,12 +42,12 @@ export function toText(summary: ToldSummary): string {
 }
 
 function tellPrune({ profiles, gone, left, refused }: NonNullable<Summary["prune"]>): string {
-	const found = `${gone} of ${profiles} profiles have no account any more`;
+	const found = `Profiles without an account: ${gone} of ${profiles}`;
 	switch (refused) {
 		case "PoolListsNobody":
 			return "No profile was checked, as the pool lists nobody: is it the right one? --force goes on.";
 		case "TooManyGone":
-			return `${found}, which is more than a tenth; none was removed: is it the right pool? --force goes on.`;
+			return `${found}, more than a tenth; none was removed: is it the right pool? --force goes on.`;
 		case "NotApproved":
 			return `${found}; none was removed.`;
 		default:
