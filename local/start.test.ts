@@ -20,7 +20,7 @@ test("it shows a sign-up, from the code in the mail to the link in the token", a
 	const { output, errors, status } = await start("--once", "--port", "0");
 	t.is(errors, "");
 	t.is(status, 0);
-	t.is(output.match(/✔/g)?.length, 6);
+	t.is(output.match(/✔/g)?.length, 7);
 });
 
 test("a flag that it does not know, or a port that is none, is told in a sentence", async (t) => {
