@@ -14,6 +14,7 @@ import { roundTrips } from "./benchmark/roundTrips";
 import { signUpToProfile } from "./benchmark/signUp";
 
 const coldStartRounds = 20;
+const patternWarmUpRounds = 16;
 const patternRounds = 24;
 const operationsPerRound = 64;
 const sizes = [1_000, 10_000, 100_000] as const;
@@ -45,7 +46,12 @@ new Command("npm run bench --")
 
 /** Runs every section; all that is compared is measured in turn, in one run. Progress goes to standard error. */
 async function measure(): Promise<Figure[]> {
-	const total = 1 + writeModes.length * (coldStartRounds + signUps) + patternRounds + sizes.length;
+	const total =
+		1 +
+		writeModes.length * (coldStartRounds + signUps) +
+		patternWarmUpRounds +
+		patternRounds +
+		sizes.length;
 	const progress = new SingleBar({
 		format: "{bar} {percentage}% | {section}",
 		stream: process.stderr,
@@ -88,6 +94,7 @@ async function measure(): Promise<Figure[]> {
 		progress.update({ section: "access patterns" });
 		figures.push(
 			...(await accessPatterns({
+				warmUpRounds: patternWarmUpRounds,
 				rounds: patternRounds,
 				operations: operationsPerRound,
 				onRound: step,

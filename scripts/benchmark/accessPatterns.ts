@@ -36,10 +36,13 @@ async function timeOf(operation: () => unknown, count: number, inFlight: number)
 
 /** Measures each access pattern against the bare document client that sends the same request, in turn, round by round. */
 export async function accessPatterns({
+	warmUpRounds,
 	rounds,
 	operations,
 	onRound,
 }: {
+	/** Rounds that are not counted: V8 compiles both sides once they are hot. */
+	warmUpRounds: number;
 	rounds: number;
 	operations: number;
 	onRound: () => void;
@@ -136,13 +139,17 @@ export async function accessPatterns({
 			bareTimes: [] as number[],
 		})),
 	);
-	for (let round = 0; round < rounds; round++) {
+	for (let round = -warmUpRounds; round < rounds; round++) {
 		for (const { pattern, bare, inFlight, times, bareTimes } of samples) {
-			const measurePattern = async () => times.push(await timeOf(pattern, operations, inFlight));
-			const measureBare = async () => bareTimes.push(await timeOf(bare, operations, inFlight));
+			const measure = async (operation: () => unknown, sample: number[]) => {
+				const milliseconds = await timeOf(operation, operations, inFlight);
+				if (round >= 0) sample.push(milliseconds);
+			};
+			const measurePattern = () => measure(pattern, times);
+			const measureBare = () => measure(bare, bareTimes);
 			// Now the one first, now the other: what comes second finds everything warm.
 			const order = round % 2 ? [measurePattern, measureBare] : [measureBare, measurePattern];
-			for (const measure of order) await measure();
+			for (const one of order) await one();
 		}
 		onRound();
 	}
