@@ -405,16 +405,12 @@ test.serial(
 inBothModes(
 	"500 people who sign up at once are recorded within half a minute",
 	async (t, scene) => {
-		const { stack } = scene;
-		const all = Array.from({ length: 10 }, (_, i) => {
-			const people = new People(stack); // a client has 50 connections
-			return Array.from({ length: 50 }, async (_, j) => {
-				const email = `${i}.${j}@example.com`;
-				await people.signUp(email);
-				await people.confirm(email);
-			});
+		const { stack, people } = scene;
+		const all = Array.from({ length: 500 }, async (_, i) => {
+			await people.signUp(`${i}@example.com`);
+			await people.confirm(`${i}@example.com`);
 		});
-		const took = await seconds(Promise.all(all.flat()).then(stack.settled));
+		const took = await seconds(Promise.all(all).then(stack.settled));
 		t.log(`${took.toFixed(1)} s`);
 		t.true(took < 30, `it took ${took} s`);
 		await agree(t, scene, 500);

@@ -27,7 +27,11 @@ export class People {
 	readonly #pool: { readonly UserPoolId: string | undefined };
 
 	constructor(stack: Stack) {
-		this.#cognito = new CognitoIdentityProviderClient(stack.clientOptions);
+		this.#cognito = new CognitoIdentityProviderClient({
+			...stack.clientOptions,
+			// A crowd shares 50 connections, and waits for one without a warning.
+			requestHandler: { socketAcquisitionWarningTimeout: 60_000 },
+		});
 		this.#stack = stack;
 		this.#client = { ClientId: stack.outputs.userPoolClientId };
 		this.#pool = { UserPoolId: stack.outputs.userPoolId };
