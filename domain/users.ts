@@ -126,25 +126,31 @@ export function createUsers({
 	const entity = userEntity(tableName, DynamoDBDocumentClient.from(client));
 	const formatter = entity.build(EntityFormatter);
 
-	const findBySub: Users["findBySub"] = (sub) => {
-		if (!isIdentityValue("sub", sub)) return errAsync(userNotFound);
-		return fromRead(
-			entity.build(GetItemCommand).key({ sub }).options({ consistent: true }).send(),
-		).andThen(({ Item }) => (Item === undefined ? err(userNotFound) : ok(Item)));
-	};
+	const findBySub: Users["findBySub"] = (sub) =>
+		isIdentityValue("sub", sub)
+			? request(async () => {
+					const { Item } = await entity
+						.build(GetItemCommand)
+						.key({ sub })
+						.options({ consistent: true })
+						.send();
+					return Item === undefined ? err(userNotFound) : ok(Item);
+				})
+			: errAsync(userNotFound);
 
-	const findByEmail: Users["findByEmail"] = (email) => {
-		if (!isIdentityValue("email", email)) return errAsync(userNotFound);
-		return fromRead(
-			entity.table
-				.build(QueryCommand)
-				.entities(entity)
-				.query({ index: "GSI1", partition: emailPartition(email) })
-				// The filter by entity would come after the limit; here is nothing but users.
-				.options({ reverse: true, limit: 1, entityAttrFilter: false })
-				.send(),
-		).andThen(({ Items: [user] = [] }) => (user === undefined ? err(userNotFound) : ok(user)));
-	};
+	const findByEmail: Users["findByEmail"] = (email) =>
+		isIdentityValue("email", email)
+			? request(async () => {
+					const { Items: [user] = [] } = await entity.table
+						.build(QueryCommand)
+						.entities(entity)
+						.query({ index: "GSI1", partition: emailPartition(email) })
+						// The filter by entity would come after the limit; here is nothing but users.
+						.options({ reverse: true, limit: 1, entityAttrFilter: false })
+						.send();
+					return user === undefined ? err(userNotFound) : ok(user);
+				})
+			: errAsync(userNotFound);
 
 	const register: Users["register"] = (input) =>
 		parseIdentity(input).asyncAndThen((identity) => {
@@ -156,76 +162,88 @@ export function createUsers({
 				updatedAt: now,
 				identityVersion: 1,
 			};
-			return fromConditionalWrite(
-				entity
-					.build(PutItemCommand)
-					.item({ ...user, ...emailClaim(user.email, now) })
-					.options({
-						condition: { attr: "sub", exists: false },
-						returnValuesOnConditionFalse: "ALL_OLD",
-					})
-					.send(),
-			)
-				.map(() => user)
-				.orElse((error) =>
-					error.type === "ConditionFailed"
-						? existing(user.sub, error)
-								.andThen((user) => err({ type: "UserAlreadyExists" as const, user }))
-								// Removed since: its place is free again.
-								.orElse((error) => (error.type === "UserNotFound" ? register(input) : err(error)))
-						: err(error),
-				);
+			return request(async () => {
+				try {
+					await entity
+						.build(PutItemCommand)
+						.item({ ...user, ...emailClaim(user.email, now) })
+						.options({
+							condition: { attr: "sub", exists: false },
+							returnValuesOnConditionFalse: "ALL_OLD",
+						})
+						.send();
+					return ok(user);
+				} catch (cause) {
+					const existing = await findExisting(user.sub, conditionFailed(cause));
+					if (existing.isOk()) {
+						return err({ type: "UserAlreadyExists" as const, user: existing.value });
+					}
+					// Removed since: its place is free again.
+					if (existing.error.type === "UserNotFound") return register(input);
+					return err(existing.error);
+				}
+			});
 		});
 
 	/** The profile in the way of a put: from the answer, or where the endpoint leaves it out, by a consistent read. */
-	const existing = (sub: string, { item }: ConditionFailed) =>
-		item === undefined
+	const findExisting = (sub: string, { Item }: ConditionalCheckFailedException) =>
+		Item === undefined
 			? findBySub(sub)
-			: fromRead((async () => formatter.format(unmarshall(item)))());
+			: request(async () => ok(formatter.format(unmarshall(Item))));
 
-	/** One conditional UpdateItem; what the items may hold is checked before. */
-	const change = (item: Record<string, unknown>, condition: Condition<typeof entity>) =>
-		fromConditionalWrite(
-			entity
-				.build(UpdateAttributesCommand)
-				// Its keys come from a registry, which the type of the entity's own input cannot express.
-				.item({
-					...item,
-					updatedAt: new Date().toISOString(),
-				} as UpdateAttributesInput<typeof entity>)
-				.options({ condition, returnValues: "ALL_NEW" })
-				.send(),
-		).andThen(({ Attributes }) =>
-			Attributes === undefined ? err(conditionFailed) : ok(Attributes),
-		);
+	/** One conditional UpdateItem; what the item may hold is checked before. */
+	const change = <E>(
+		item: Record<string, unknown>,
+		condition: Condition<typeof entity>,
+		otherwise: E,
+	): ResultAsync<User, E | CorruptUser | StoreUnavailable> =>
+		request(async () => {
+			try {
+				const { Attributes } = await entity
+					.build(UpdateAttributesCommand)
+					// Its keys come from a registry, which the type of the entity's own input cannot express.
+					.item({
+						...item,
+						updatedAt: new Date().toISOString(),
+					} as UpdateAttributesInput<typeof entity>)
+					.options({ condition, returnValues: "ALL_NEW" })
+					.send();
+				return Attributes === undefined ? err(otherwise) : ok(Attributes);
+			} catch (cause) {
+				conditionFailed(cause);
+				return err(otherwise);
+			}
+		});
 
-	const update: Users["update"] = (sub, fields) => {
-		if (!isIdentityValue("sub", sub)) return errAsync(userNotFound);
-		return parseUpdate(fields)
-			.asyncAndThen((changes) => change({ sub, ...changes }, { attr: "sub", exists: true }))
-			.mapErr((error) => (error.type === "ConditionFailed" ? userNotFound : error));
-	};
+	const update: Users["update"] = (sub, fields) =>
+		isIdentityValue("sub", sub)
+			? parseUpdate(fields).asyncAndThen((changes) =>
+					change({ sub, ...changes }, { attr: "sub", exists: true }, userNotFound),
+				)
+			: errAsync(userNotFound);
 
 	const replaceIdentity: Users["replaceIdentity"] = (user, input) =>
-		parseIdentity(input)
-			.asyncAndThen((identity) => {
-				const keepsEmail = emailPartition(identity.email) === emailPartition(user.email);
-				const attributes = identityNames.map((name) => [name, identity[name] ?? $remove()]);
-				return change(
-					{
-						...Object.fromEntries(attributes),
-						sub: user.sub,
-						...(keepsEmail ? {} : emailClaim(identity.email, new Date().toISOString())),
-						identityVersion: user.identityVersion + 1,
-					},
-					{ attr: "identityVersion", eq: user.identityVersion },
-				);
-			})
-			.mapErr((error) => (error.type === "ConditionFailed" ? concurrentUpdate : error));
+		parseIdentity(input).asyncAndThen((identity) => {
+			const keepsEmail = emailPartition(identity.email) === emailPartition(user.email);
+			const attributes = identityNames.map((name) => [name, identity[name] ?? $remove()]);
+			return change(
+				{
+					...Object.fromEntries(attributes),
+					sub: user.sub,
+					...(keepsEmail ? {} : emailClaim(identity.email, new Date().toISOString())),
+					identityVersion: user.identityVersion + 1,
+				},
+				{ attr: "identityVersion", eq: user.identityVersion },
+				concurrentUpdate,
+			);
+		});
 
 	const remove: Users["remove"] = (sub) =>
 		isIdentityValue("sub", sub)
-			? fromWrite(entity.build(DeleteItemCommand).key({ sub }).send()).map(() => undefined)
+			? ResultAsync.fromPromise(
+					entity.build(DeleteItemCommand).key({ sub }).send(),
+					unavailable,
+				).map(() => undefined)
 			: okAsync(undefined);
 
 	return { register, findBySub, findByEmail, update, replaceIdentity, remove };
@@ -234,36 +252,36 @@ export function createUsers({
 const userNotFound: UserNotFound = { type: "UserNotFound" };
 const concurrentUpdate: ConcurrentUpdate = { type: "ConcurrentUpdate" };
 
-/** What a conditional write answers, before an access pattern says what it means there. */
-interface ConditionFailed {
-	readonly type: "ConditionFailed";
-	/** The item that stood in the way, in DynamoDB's own notation, where the endpoint tells it. */
-	readonly item?: ConditionalCheckFailedException["Item"];
-}
-const conditionFailed: ConditionFailed = { type: "ConditionFailed" };
-
 const emailClaim = (email: string, since: string) => ({
 	GSI1PK: emailPartition(email),
 	GSI1SK: since,
 });
+
+/** Runs a request; whatever it throws becomes an error of the domain. */
+const request = <T, E>(
+	run: () => PromiseLike<Result<T, E>>,
+): ResultAsync<T, E | CorruptUser | StoreUnavailable> =>
+	new ResultAsync<T, E | CorruptUser | StoreUnavailable>(
+		(async () => {
+			try {
+				return await run();
+			} catch (cause) {
+				return err(corruptUser(cause) ?? unavailable(cause));
+			}
+		})(),
+	);
+
+/** What a conditional write was refused with; anything else is thrown again. */
+function conditionFailed(cause: unknown): ConditionalCheckFailedException {
+	if (cause instanceof ConditionalCheckFailedException) return cause;
+	throw cause;
+}
 
 const unavailable = (cause: unknown): StoreUnavailable => ({
 	type: "StoreUnavailable",
 	retryable: isRetryable(cause),
 	cause,
 });
-
-const fromWrite = <T>(write: Promise<T>) => ResultAsync.fromPromise(write, unavailable);
-
-const fromRead = <T>(read: Promise<T>) =>
-	ResultAsync.fromPromise(read, (cause) => corruptUser(cause) ?? unavailable(cause));
-
-const fromConditionalWrite = <T>(write: Promise<T>) =>
-	ResultAsync.fromPromise(write, (cause): ConditionFailed | CorruptUser | StoreUnavailable =>
-		cause instanceof ConditionalCheckFailedException
-			? { ...conditionFailed, item: cause.Item }
-			: (corruptUser(cause) ?? unavailable(cause)),
-	);
 
 /** What dynamodb-toolbox found wrong with a stored item; `undefined` if that is not what was thrown. */
 function corruptUser(cause: unknown): CorruptUser | undefined {
@@ -273,12 +291,16 @@ function corruptUser(cause: unknown): CorruptUser | undefined {
 	return { type: "CorruptUser", issues: [{ path: cause.path ?? "", message }] };
 }
 
+const applicationSchemas: ReadonlyMap<string, Schema> = new Map(
+	Object.entries(applicationAttributes),
+);
+
 /** Checks an update field by field, against the application's own schemas. */
 function parseUpdate(update: UserUpdate): Result<Record<string, unknown>, InvalidUpdate> {
 	const changes: Record<string, unknown> = {};
 	const issues: Issue[] = [];
 	for (const [name, value] of Object.entries(update)) {
-		const schema = new Map<string, Schema>(Object.entries(applicationAttributes)).get(name);
+		const schema = applicationSchemas.get(name);
 		if (schema === undefined) {
 			issues.push({ path: name.slice(0, 100), message: "is not the application's to change" });
 		} else if (value !== undefined) {
