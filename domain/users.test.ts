@@ -286,8 +286,10 @@ test("a stored item that does not parse is CorruptUser in every pattern that rea
 	t.deepEqual((await users.findByEmail(identity.email))._unsafeUnwrapErr(), corrupt);
 	t.deepEqual((await users.register(identity))._unsafeUnwrapErr(), corrupt);
 	t.deepEqual((await users.update(user.sub, { displayName: "Ada" }))._unsafeUnwrapErr(), corrupt);
-	await store({ PK: `USER#${identity.sub}`, SK: "PROFILE" });
+	const { GSI1PK, GSI1SK } = (await stored(identity.sub)) ?? {};
+	await store({ PK: `USER#${identity.sub}`, SK: "PROFILE", GSI1PK, GSI1SK });
 	t.is((await users.findBySub(identity.sub))._unsafeUnwrapErr().type, "CorruptUser");
+	t.is((await users.findByEmail(identity.email))._unsafeUnwrapErr().type, "CorruptUser");
 });
 
 test("a table that cannot be reached is StoreUnavailable, and worth a retry", async (t) => {

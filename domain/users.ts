@@ -125,6 +125,7 @@ export function createUsers({
 }): Users {
 	const entity = userEntity(tableName, DynamoDBDocumentClient.from(client));
 	const formatter = entity.build(EntityFormatter);
+	const userQuery = entity.table.build(QueryCommand).entities(entity);
 
 	const findBySub: Users["findBySub"] = (sub) =>
 		isIdentityValue("sub", sub)
@@ -141,9 +142,7 @@ export function createUsers({
 	const findByEmail: Users["findByEmail"] = (email) =>
 		isIdentityValue("email", email)
 			? request(async () => {
-					const { Items: [user] = [] } = await entity.table
-						.build(QueryCommand)
-						.entities(entity)
+					const { Items: [user] = [] } = await userQuery
 						.query({ index: "GSI1", partition: emailPartition(email) })
 						// The filter by entity would come after the limit; here is nothing but users.
 						.options({ reverse: true, limit: 1, entityAttrFilter: false })
@@ -285,6 +284,9 @@ const unavailable = (cause: unknown): StoreUnavailable => ({
 
 /** What dynamodb-toolbox found wrong with a stored item; `undefined` if that is not what was thrown. */
 function corruptUser(cause: unknown): CorruptUser | undefined {
+	if (DynamoDBToolboxError.match(cause, "queryCommand.noEntityMatched")) {
+		return { type: "CorruptUser", issues: [{ path: "", message: "is not a user" }] };
+	}
 	if (!DynamoDBToolboxError.match(cause, "formatter.")) return undefined;
 	const message =
 		cause.code === "formatter.missingAttribute" ? "is missing" : "is of the wrong type";
