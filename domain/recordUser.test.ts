@@ -1,14 +1,8 @@
 import { randomUUID } from "node:crypto";
 import test from "ava";
-import { errAsync, okAsync } from "neverthrow";
-import {
-	type Account,
-	createUsers,
-	type Identity,
-	recordUser,
-	type UserPool,
-	type Users,
-} from "./index";
+import { errAsync } from "neverthrow";
+import { createUsers, type Identity, recordUser, type UserPool, type Users } from "./index";
+import { TestPool } from "./testPool";
 import { openTestTable } from "./testTable";
 
 let table: Awaited<ReturnType<typeof openTestTable>>;
@@ -19,39 +13,18 @@ test.before(async () => {
 });
 test.after.always(() => table.close());
 
-/** A user pool in memory, behind the domain's port. It tells the calls that were made of it. */
-class Pool implements UserPool {
-	readonly #accounts = new Map<string, Account>();
+/** A user pool that tells which calls were made of it. */
+class Pool extends TestPool {
 	readonly calls: string[] = [];
 
-	/** Makes an account, or changes it; answers what a trigger would tell of it. */
-	put(identity: Identity): Account {
-		const { userId } = this.#accounts.get(identity.username) ?? {};
-		const account = { identity, ...(userId && { userId }) };
-		this.#accounts.set(identity.username, account);
-		return account;
-	}
-
-	account(username: string): Account | undefined {
-		return this.#accounts.get(username);
-	}
-
-	delete(username: string): void {
-		this.#accounts.delete(username);
-	}
-
-	findAccount(username: string) {
+	override findAccount(username: string) {
 		this.calls.push("findAccount");
-		const account = this.#accounts.get(username);
-		return account ? okAsync(account) : errAsync({ type: "AccountNotFound" as const });
+		return super.findAccount(username);
 	}
 
-	link(username: string, userId: string) {
+	override link(username: string, userId: string) {
 		this.calls.push("link");
-		const account = this.#accounts.get(username);
-		if (!account) return errAsync({ type: "AccountNotFound" as const });
-		this.#accounts.set(username, { ...account, userId });
-		return okAsync(undefined);
+		return super.link(username, userId);
 	}
 }
 
@@ -71,7 +44,7 @@ test("a new account gets a profile, linked both ways", async (t) => {
 	const recorded = (await record(pool.put(identity)))._unsafeUnwrap();
 	t.like(recorded, { outcome: "created", user: identity });
 	const user = (await users.findBySub(identity.sub))._unsafeUnwrap();
-	t.is(pool.account(identity.username)?.userId, user.userId);
+	t.is(pool.accounts.get(identity.username)?.userId, user.userId);
 });
 
 test("an account that is recorded and linked is left as it is, and Cognito is not asked", async (t) => {
@@ -126,7 +99,7 @@ test("a link that is missing or wrong is written again", async (t) => {
 		pool.link(account.identity.username, wrong ?? "");
 		const hint = { identity: account.identity, ...(wrong && { userId: wrong }) };
 		t.is((await record(hint))._unsafeUnwrap().outcome, "linked");
-		t.is(pool.account(account.identity.username)?.userId, userId);
+		t.is(pool.accounts.get(account.identity.username)?.userId, userId);
 	}
 });
 
@@ -138,7 +111,7 @@ test("a userId that an account brings along is not believed", async (t) => {
 	t.is(recorded.outcome, "created");
 	const { userId } = (await users.findBySub(account.identity.sub))._unsafeUnwrap();
 	t.not(userId, "evil");
-	t.is(pool.account(account.identity.username)?.userId, userId);
+	t.is(pool.accounts.get(account.identity.username)?.userId, userId);
 });
 
 test("an account that is gone leaves no profile, whether it had one or not", async (t) => {
@@ -147,7 +120,7 @@ test("an account that is gone leaves no profile, whether it had one or not", asy
 	t.deepEqual((await record({ identity: never }))._unsafeUnwrap(), { outcome: "removed" });
 	const once = pool.put(person());
 	await record(once);
-	pool.delete(once.identity.username);
+	pool.accounts.delete(once.identity.username);
 	const changed = { identity: { ...once.identity, name: "changed" } };
 	t.deepEqual((await record(changed))._unsafeUnwrap(), { outcome: "removed" });
 	for (const { sub } of [never, once.identity]) {
@@ -161,7 +134,7 @@ test("a username that was taken again links no profile of the account that had i
 	const before = person({ username });
 	const now = pool.put(person({ username }));
 	t.deepEqual((await record({ identity: before }))._unsafeUnwrap(), { outcome: "removed" });
-	t.is(pool.account(username)?.userId, undefined);
+	t.is(pool.accounts.get(username)?.userId, undefined);
 	t.is((await record(now))._unsafeUnwrap().outcome, "created");
 });
 
@@ -171,7 +144,7 @@ test("ten at once for a new account make one profile, with one userId in both pl
 	const results = await Promise.all(Array.from({ length: 10 }, () => record(account)));
 	t.true(results.every((result) => result.isOk()));
 	const { userId } = (await users.findBySub(account.identity.sub))._unsafeUnwrap();
-	t.is(pool.account(account.identity.username)?.userId, userId);
+	t.is(pool.accounts.get(account.identity.username)?.userId, userId);
 });
 
 test("ten at once for an account that changed leave what Cognito says", async (t) => {
