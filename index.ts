@@ -14,7 +14,7 @@ import { readSettings } from "./infra/settings";
 const settings = readSettings();
 const { logRetentionDays, writeMode } = settings;
 
-/** What may not be lost outlives a weekend: the longest time that SQS keeps a message. */
+/** For dead letters and archived events: the longest time that SQS keeps a message. */
 const retentionDays = 14;
 
 // The single table: a user's profile, found by sub in the table and by email in the index.
@@ -40,7 +40,7 @@ const table = new aws.dynamodb.Table(
 	{ protect: settings.protect },
 );
 
-// Events rest here when they could not be consumed, until somebody has looked and sends them again.
+// Events rest here when they could not be consumed, until somebody has looked, and reconcile has made up for them.
 const deadLetterQueue = new aws.sqs.Queue("deadLetters", {
 	messageRetentionSeconds: retentionDays * 24 * 60 * 60,
 	sqsManagedSseEnabled: true,
@@ -257,8 +257,8 @@ export const eventBusName = bus.name;
 export const deadLetterQueueUrl = deadLetterQueue.url;
 
 /**
- * The attributes that a pool must be told of: the link, the application's own, and that an email is required and how long it
- * may be. The standard ones are in every pool, and a pool that exists takes no others than `custom:` ones:
+ * The attributes that a pool must be told of: the link, the registry's `custom:` ones, and that an email is required and how
+ * long it may be. The standard ones are in every pool, and a pool that exists takes no others than `custom:` ones:
  * https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AddCustomAttributes.html
  */
 function poolSchemas(): aws.types.input.cognito.UserPoolSchema[] {

@@ -128,6 +128,15 @@ test("an account that is gone leaves no profile, whether it had one or not", asy
 	}
 });
 
+test("an event of a deleted account that says nothing new is believed, at one round trip: reconcile prunes the profile", async (t) => {
+	const { pool, record } = open();
+	const { identity } = pool.put(person());
+	const { userId } = (await users.register(identity))._unsafeUnwrap();
+	pool.accounts.delete(identity.username);
+	t.is((await record({ identity, userId }))._unsafeUnwrap().outcome, "unchanged");
+	t.deepEqual(pool.calls, []);
+});
+
 test("a username that was taken again links no profile of the account that had it before", async (t) => {
 	const { pool, record } = open();
 	const username = `Google_${randomUUID()}`;

@@ -36,8 +36,8 @@ export type RecordUserError =
 const attempts = 5;
 
 /**
- * Makes the one use case that writes identities: it sees to it that an account has exactly one profile, equal to the
- * account, and that the two are linked.
+ * Creates the function that records an account: afterwards the account has exactly one profile, equal to it, and the two are
+ * linked. Nothing else writes identities.
  *
  * What is passed in is a hint; where the profile differs from it, Cognito is asked. So it may be run any number of times,
  * in any order, and side by side with itself.

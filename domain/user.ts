@@ -59,7 +59,11 @@ export const identityAttributes = {
 export const applicationAttributes = {
 	displayName: string()
 		.optional()
-		.validate((value) => value.length <= 100 || "must be at most 100 characters long"),
+		.validate(
+			(value) =>
+				(value.length > 0 && value.length <= 100 && value.isWellFormed()) ||
+				"must be 1 to 100 characters of well-formed Unicode",
+		),
 } satisfies Record<string, Schema> & { [Name in keyof Identity | keyof UserRecord]?: never };
 
 /** The Cognito attribute that links an account to its profile: it holds the `userId`, and every ID token carries it. */

@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import test from "ava";
-import type { Identity } from "./index";
+import type { Identity, UserUpdate } from "./index";
 import { createUsers } from "./index";
 import { openTestTable } from "./testTable";
 
@@ -149,7 +149,37 @@ test("an update of what the application does not own, or with a wrong value, wri
 		"userId",
 		"displayName",
 	]);
+	for (const [displayName, message] of [
+		["", "must be 1 to 100 characters of well-formed Unicode"],
+		["\ud800", "must be 1 to 100 characters of well-formed Unicode"],
+		[36, "must be string"],
+	] as const) {
+		// What application code passes on may be of any type.
+		const wrong = { displayName } as UserUpdate;
+		t.deepEqual((await users.update(registered.sub, wrong))._unsafeUnwrapErr(), {
+			type: "InvalidUpdate",
+			issues: [{ path: "displayName", message }],
+		});
+	}
+	for (const wrong of [null, undefined, 5, "Ada", []]) {
+		// As above.
+		const answer = await users.update(registered.sub, wrong as UserUpdate);
+		t.deepEqual(answer._unsafeUnwrapErr(), {
+			type: "InvalidUpdate",
+			issues: [{ path: "", message: "must be an object" }],
+		});
+	}
 	t.deepEqual((await users.findBySub(registered.sub))._unsafeUnwrap(), registered);
+});
+
+test("an identity of another sub replaces none", async (t) => {
+	const users = open();
+	const user = (await users.register(person()))._unsafeUnwrap();
+	t.deepEqual((await users.replaceIdentity(user, person()))._unsafeUnwrapErr(), {
+		type: "InvalidIdentity",
+		issues: [{ path: "sub", message: "is another user's" }],
+	});
+	t.deepEqual((await users.findBySub(user.sub))._unsafeUnwrap(), user);
 });
 
 test("an update makes no profile where there is none", async (t) => {

@@ -86,7 +86,8 @@ export interface Users {
 
 	/**
 	 * Replaces the identity of a stored profile by what Cognito says now, unless the profile's identity was written, or the
-	 * profile removed, since `user` was read: then `ConcurrentUpdate`. What the application owns stays as it is.
+	 * profile removed, since `user` was read: then `ConcurrentUpdate`. What the application owns stays as it is. The identity
+	 * must be of the same `sub`.
 	 *
 	 * Cost: 1 UpdateItem, 2 write units (table and index), 3 when the email changes.
 	 */
@@ -222,20 +223,21 @@ export function createUsers({
 			: errAsync(userNotFound);
 
 	const replaceIdentity: Users["replaceIdentity"] = (user, input) =>
-		parseIdentity(input).asyncAndThen((identity) => {
-			const keepsEmail = emailPartition(identity.email) === emailPartition(user.email);
-			const attributes = identityNames.map((name) => [name, identity[name] ?? $remove()]);
-			return change(
-				{
-					...Object.fromEntries(attributes),
-					sub: user.sub,
-					...(keepsEmail ? {} : emailClaim(identity.email, new Date().toISOString())),
-					identityVersion: user.identityVersion + 1,
-				},
-				{ attr: "identityVersion", eq: user.identityVersion },
-				concurrentUpdate,
-			);
-		});
+		parseIdentity(input)
+			.andThen((identity) => (identity.sub === user.sub ? ok(identity) : err(anotherUsers)))
+			.asyncAndThen((identity) => {
+				const keepsEmail = emailPartition(identity.email) === emailPartition(user.email);
+				const attributes = identityNames.map((name) => [name, identity[name] ?? $remove()]);
+				return change(
+					{
+						...Object.fromEntries(attributes),
+						...(keepsEmail ? {} : emailClaim(identity.email, new Date().toISOString())),
+						identityVersion: user.identityVersion + 1,
+					},
+					{ attr: "identityVersion", eq: user.identityVersion },
+					concurrentUpdate,
+				);
+			});
 
 	const remove: Users["remove"] = (sub) =>
 		isIdentityValue("sub", sub)
@@ -250,6 +252,10 @@ export function createUsers({
 
 const userNotFound: UserNotFound = { type: "UserNotFound" };
 const concurrentUpdate: ConcurrentUpdate = { type: "ConcurrentUpdate" };
+const anotherUsers: InvalidIdentity = {
+	type: "InvalidIdentity",
+	issues: [{ path: "sub", message: "is another user's" }],
+};
 
 const emailClaim = (email: string, since: string) => ({
 	GSI1PK: emailPartition(email),
@@ -298,7 +304,10 @@ const applicationSchemas: ReadonlyMap<string, Schema> = new Map(
 );
 
 /** Checks an update field by field, against the application's own schemas. */
-function parseUpdate(update: UserUpdate): Result<Record<string, unknown>, InvalidUpdate> {
+function parseUpdate(update: unknown): Result<Record<string, unknown>, InvalidUpdate> {
+	if (typeof update !== "object" || update === null || Array.isArray(update)) {
+		return err({ type: "InvalidUpdate", issues: [{ path: "", message: "must be an object" }] });
+	}
 	const changes: Record<string, unknown> = {};
 	const issues: Issue[] = [];
 	for (const [name, value] of Object.entries(update)) {
@@ -309,9 +318,21 @@ function parseUpdate(update: UserUpdate): Result<Record<string, unknown>, Invali
 			try {
 				changes[name] = value === null ? $remove() : new Parser(schema).parse(value);
 			} catch (error) {
-				issues.push({ path: name, message: error instanceof Error ? error.message : "is invalid" });
+				issues.push({ path: name, message: problemIn(error) });
 			}
 		}
 	}
 	return issues.length === 0 ? ok(changes) : err({ type: "InvalidUpdate", issues });
+}
+
+/** What a schema of the application found wrong with a value, in words that do not hold the value. */
+function problemIn(error: unknown): string {
+	if (DynamoDBToolboxError.match(error, "parsing.customValidationFailed")) {
+		const { validationResult } = error.payload;
+		return typeof validationResult === "string" ? validationResult : "is not valid";
+	}
+	if (DynamoDBToolboxError.match(error, "parsing.invalidAttributeInput")) {
+		return `must be ${[error.payload.expected].flat().join(" or ")}`;
+	}
+	return "is not valid";
 }

@@ -40,15 +40,20 @@ async function main(): Promise<void> {
 	}
 }
 
-/** What was asked for; undefined, once it has said so, if that is not understood. */
+/** What was asked for; undefined if that was help, or, once it has said so, is not understood. */
 function readArguments(): { once: boolean; port: number } | undefined {
 	try {
 		const { values } = parseArgs({
 			options: {
 				once: { type: "boolean", default: false },
 				port: { type: "string", default: DEFAULT_PORT },
+				help: { type: "boolean", short: "h", default: false },
 			},
 		});
+		if (values.help) {
+			console.log(`Usage: ${USAGE}`);
+			return undefined;
+		}
 		const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : Number.NaN;
 		if (port <= 65535) return { once: values.once, port };
 		throw new Error(`--port takes a number up to 65535, not '${values.port}'`);
