@@ -38,6 +38,14 @@ export const themeOf = (user: User): "light" | "dark" | undefined => user.theme;
 export const wrong = (user: User): string => user.seats ?? "";
 `;
 
+/** An attribute that is stored otherwise than it is written and read. */
+const transformed = `
+	motto: string().optional().transform({
+		encode: (text: string) => text + "!",
+		decode: (text: string) => text.slice(0, -1),
+	}),
+`;
+
 /** A copy of this project whose user is extended as the README says: some entries, in one file. */
 async function extendedProject(): Promise<string> {
 	const directory = await mkdtemp(join(tmpdir(), "extended-"));
@@ -62,7 +70,10 @@ async function extendedProject(): Promise<string> {
 		user,
 		source
 			.replace(/^\tfamilyName: .*\n/m, (line) => line + readme("custom:seats"))
-			.replace(/^export const applicationAttributes = {\n/m, (line) => line + readme("theme:")),
+			.replace(
+				/^export const applicationAttributes = {\n/m,
+				(line) => line + readme("theme:") + transformed,
+			),
 	);
 	await writeFile(join(directory, "typed.ts"), typed);
 	await writeFile(join(directory, "application.ts"), readme("createUsers("));
@@ -126,6 +137,16 @@ test("entries in the registry extend the user from the pool's schema to both loo
 	t.like(Item, expected, "the item holds them");
 	t.like((await users.findBySub(sub))._unsafeUnwrap(), expected);
 	t.like((await users.findByEmail(email))._unsafeUnwrap(), expected);
+
+	// The types of the original project know nothing of these fields.
+	const fields: object = { theme: "dark", motto: "onward" };
+	t.like((await users.update(sub, fields))._unsafeUnwrap(), fields);
+	t.like((await users.findBySub(sub))._unsafeUnwrap(), fields);
+	const wrong: object = { theme: "grey" };
+	t.deepEqual((await users.update(sub, wrong))._unsafeUnwrapErr(), {
+		type: "InvalidUpdate",
+		issues: [{ path: "theme", message: "must be light or dark" }],
+	});
 });
 
 test("profiles stored before an attribute was added still read, and take it at the next sign-in", async (t) => {

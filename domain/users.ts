@@ -299,8 +299,8 @@ function corruptUser(cause: unknown): CorruptUser | undefined {
 	return { type: "CorruptUser", issues: [{ path: cause.path ?? "", message }] };
 }
 
-const applicationSchemas: ReadonlyMap<string, Schema> = new Map(
-	Object.entries(applicationAttributes),
+const applicationParsers: ReadonlyMap<string, Parser<Schema>> = new Map(
+	Object.entries<Schema>(applicationAttributes).map(([name, schema]) => [name, new Parser(schema)]),
 );
 
 /** Checks an update field by field, against the application's own schemas. */
@@ -311,12 +311,14 @@ function parseUpdate(update: unknown): Result<Record<string, unknown>, InvalidUp
 	const changes: Record<string, unknown> = {};
 	const issues: Issue[] = [];
 	for (const [name, value] of Object.entries(update)) {
-		const schema = applicationSchemas.get(name);
-		if (schema === undefined) {
+		const parser = applicationParsers.get(name);
+		if (parser === undefined) {
 			issues.push({ path: name.slice(0, 100), message: "is not the application's to change" });
 		} else if (value !== undefined) {
 			try {
-				changes[name] = value === null ? $remove() : new Parser(schema).parse(value);
+				if (value !== null) parser.parse(value);
+				// As it was given: the command parses it once more, and transforms it.
+				changes[name] = value ?? $remove();
 			} catch (error) {
 				issues.push({ path: name, message: problemIn(error) });
 			}
