@@ -82,7 +82,8 @@ function schemaOf(attribute: IdentityAttribute) {
 	}
 }
 
-// Through unknown, as Object.fromEntries forgets which name has which schema.
-const identitySchemas = Object.fromEntries(
+const schemas: Record<string, unknown> = Object.fromEntries(
 	Object.entries(identityAttributes).map(([name, attribute]) => [name, schemaOf(attribute)]),
-) as unknown as { [Name in keyof Registry]: SchemaOf<Registry[Name]> };
+);
+// Object.fromEntries forgets which name has which schema.
+const identitySchemas = schemas as { [Name in keyof Registry]: SchemaOf<Registry[Name]> };

@@ -49,8 +49,12 @@ function parse(stack: string, json: string): Result<StackOutputs, string> {
 			`The stack ${stack} has no output ${missing.join(", ")}: run npx pulumi up --stack ${stack} first.`,
 		);
 	}
-	// Each of them was just seen to be text.
-	return ok(outputs as unknown as StackOutputs);
+	const { userPoolId, tableName, region } = outputs;
+	return ok({
+		userPoolId: String(userPoolId),
+		tableName: String(tableName),
+		region: String(region),
+	});
 }
 
 /** Of what pulumi prints when it fails, the line that says why. */
