@@ -1,13 +1,15 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { on, once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import test from "ava";
 
+const spawnStart = (...flags: string[]) =>
+	spawn(process.execPath, ["--require", "ts-node/register", join(__dirname, "start.ts"), ...flags]);
+
 async function start(...flags: string[]) {
-	const file = join(__dirname, "start.ts");
-	const child = spawn(process.execPath, ["--require", "ts-node/register", file, ...flags]);
+	const child = spawnStart(...flags);
 	const [output, errors, [status]] = await Promise.all([
 		text(child.stdout),
 		text(child.stderr),
@@ -21,6 +23,16 @@ test("it shows a sign-up, from the code in the mail to the link in the token", a
 	t.is(errors, "");
 	t.is(status, 0);
 	t.is(output.match(/✔/g)?.length, 7);
+});
+
+test("Ctrl-C stops it with status 0", async (t) => {
+	const child = spawnStart("--port", "0");
+	for await (const [chunk] of on(child.stdout, "data")) {
+		if (String(chunk).includes("Ctrl-C stops it")) break;
+	}
+	child.kill("SIGINT");
+	const [status] = await once(child, "exit");
+	t.is(status, 0);
 });
 
 test("a flag that it does not know, or a port that is none, is told in a sentence", async (t) => {
