@@ -20,7 +20,7 @@ const operationsPerRound = 64;
 const sizes = [1_000, 10_000, 100_000] as const;
 const lookupRounds = 1_000;
 const signUps = 100;
-const invocations = 10;
+const clientPeople = 10;
 const writeModes = ["event", "immediate"] as const;
 
 new Command("npm run bench --")
@@ -82,7 +82,7 @@ async function measure(): Promise<Figure[]> {
 					})),
 					...archiveSizes(archives, writeMode),
 				);
-				figures.push(...(await clientsPerFunction(stack, { writeMode, people: invocations })));
+				figures.push(...(await clientsPerFunction(stack, { writeMode, people: clientPeople })));
 				progress.update({ section: `sign-up to profile, ${writeMode} mode` });
 				figures.push(
 					...(await signUpToProfile(stack, { writeMode, people: signUps, onPerson: step })),

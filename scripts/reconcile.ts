@@ -173,6 +173,7 @@ async function resolveStack(flags: Flags): Promise<Place> {
  */
 async function check(place: Place, connection: object): Promise<number | undefined> {
 	const { userPoolId, table } = place;
+	// Clients of its own, which give up sooner: nobody waits out a wrong endpoint.
 	const cognito = new CognitoIdentityProviderClient({ ...connection, maxAttempts: 6 });
 	const client = new DynamoDBClient({ ...connection, maxAttempts: 6 });
 	try {
