@@ -12,9 +12,9 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
 import test from "ava";
 import { createUsers } from "./domain";
-import { People } from "./local/people";
 import { declared } from "./local/program";
 import { startStack } from "./local/stack";
+import { People } from "./testing/people";
 
 const blocks = [
 	...readFileSync(join(__dirname, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```/gms),
@@ -50,6 +50,7 @@ const transformed = `
 async function extendedProject(): Promise<string> {
 	const directory = await mkdtemp(join(tmpdir(), "extended-"));
 	for (const path of [
+		"adapters",
 		"domain",
 		"handlers",
 		"infra",
@@ -64,7 +65,7 @@ async function extendedProject(): Promise<string> {
 		});
 	}
 	await symlink(join(__dirname, "node_modules"), join(directory, "node_modules"));
-	const user = join(directory, "domain/user.ts");
+	const user = join(directory, "domain/user/identity.ts");
 	const source = await readFile(user, "utf8");
 	await writeFile(
 		user,

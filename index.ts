@@ -1,13 +1,13 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { eventSource, eventTypes } from "./domain/events";
 import { tableDefinition } from "./domain/table";
+import { eventSource, eventTypes } from "./domain/user/events";
 import {
 	type AttributeType,
 	type IdentityAttribute,
 	identityAttributes,
 	linkAttribute,
-} from "./domain/user";
+} from "./domain/user/identity";
 import { BundledFunction } from "./infra/bundledFunction";
 import { readSettings } from "./infra/settings";
 

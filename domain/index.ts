@@ -1,6 +1,6 @@
 export type * from "./errors";
-export { type EventType, eventSource, eventTypes, parseEvent, type UserEvent } from "./events";
-export { type RecordedUser, type RecordUserError, recordUser, type UserPool } from "./recordUser";
+export { type RecordedUser, type RecordUserError, recordUser, type UserPool } from "./sync/record";
+export { type EventType, eventSource, eventTypes, parseEvent, type UserEvent } from "./user/events";
 export {
 	type Account,
 	type ApplicationFields,
@@ -8,5 +8,5 @@ export {
 	parseAccount,
 	parseIdentity,
 	type User,
-} from "./user";
-export { createUsers, type Users, type UserUpdate } from "./users";
+} from "./user/identity";
+export { createUsers, type Users, type UserUpdate } from "./user/users";

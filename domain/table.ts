@@ -7,7 +7,7 @@ import { type NumberSchema, number } from "dynamodb-toolbox/schema/number";
 import { type StringSchema, string } from "dynamodb-toolbox/schema/string";
 import { Table } from "dynamodb-toolbox/table";
 import { prefix } from "dynamodb-toolbox/transformers/prefix";
-import { applicationAttributes, type IdentityAttribute, identityAttributes } from "./user";
+import { applicationAttributes, type IdentityAttribute, identityAttributes } from "./user/identity";
 
 /** The keys and indexes of the single table: what the Pulumi program declares, and what the entities use. */
 export const tableDefinition = {

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import test, { type ImplementationFn } from "ava";
 import { createUsers, type Users } from "../domain";
-import { People } from "../local/people";
 import { type Stack, startStack } from "../local/stack";
+import { People } from "../testing/people";
 
 const someone = () => `Someone.${randomUUID()}@Example.com`;
 

@@ -3,13 +3,13 @@ import { setTimeout } from "node:timers/promises";
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import test, { type ExecutionContext } from "ava";
 import type { Identity } from "../domain";
-import { type EventEntry, toEventEntry } from "../domain/events";
-import { comparePoolAndTable } from "../local/comparePoolAndTable";
-import { deadLetters, replay } from "../local/deadLetters";
+import { type EventEntry, toEventEntry } from "../domain/user/events";
 import type { Fault } from "../local/faults";
-import { People } from "../local/people";
 import { evaluate, type Program } from "../local/program";
 import { type Stack, startStack } from "../local/stack";
+import { comparePoolAndTable } from "../testing/comparePoolAndTable";
+import { deadLetters, replay } from "../testing/deadLetters";
+import { People } from "../testing/people";
 
 const writeModes = ["event", "immediate"] as const;
 type WriteMode = (typeof writeModes)[number];

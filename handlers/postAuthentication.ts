@@ -1,5 +1,5 @@
 import type { PostAuthenticationTriggerEvent } from "aws-lambda";
-import { announce } from "./trigger";
+import { announce } from "./trigger/announce";
 
 /**
  * Cognito's PostAuthentication trigger: somebody has signed in. It catches the accounts that PostConfirmation never saw

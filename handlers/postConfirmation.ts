@@ -1,5 +1,5 @@
 import type { PostConfirmationTriggerEvent } from "aws-lambda";
-import { announce } from "./trigger";
+import { announce } from "./trigger/announce";
 
 /**
  * Cognito's PostConfirmation trigger: a new account has been confirmed. It fires for a forgotten password too, which makes

@@ -1,12 +1,12 @@
 import { CognitoIdentityProviderClient } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { parseEvent } from "../domain/events";
-import { recordUser } from "../domain/recordUser";
-import { createUsers } from "../domain/users";
-import { consumerLimits } from "./clients";
-import { environment } from "./environment";
-import { logFailure } from "./log";
-import { createUserPool } from "./userPool";
+import { createUserPool } from "../adapters/userPool";
+import { recordUser } from "../domain/sync/record";
+import { parseEvent } from "../domain/user/events";
+import { createUsers } from "../domain/user/users";
+import { consumerLimits } from "./runtime/clientLimits";
+import { environment } from "./runtime/environment";
+import { logFailure } from "./runtime/log";
 
 const record = recordUser({
 	users: createUsers({

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import test from "ava";
 import { declared, evaluate } from "./program";
 
-const directory = join(__dirname, "testProgram");
+const directory = join(__dirname, "../testing/secondProgram");
 
 test("a program's resources have final inputs, and its outputs name them as AWS would", async (t) => {
 	const program = await evaluate({ directory, endpoint: "http://127.0.0.1:1" });

@@ -188,7 +188,7 @@ function readYaml(path: string): Yaml {
 function forget(directory: string): void {
 	for (const path of Object.keys(require.cache)) {
 		const own = path.startsWith(directory + sep) && !path.includes(`${sep}node_modules${sep}`);
-		if (own && dirname(path) !== __dirname) delete require.cache[path];
+		if (own && !path.startsWith(__dirname + sep)) delete require.cache[path];
 	}
 }
 

@@ -11,7 +11,7 @@ import test from "ava";
 import { createUsers } from "../domain";
 import { type Stack, startStack } from "./stack";
 
-const directory = join(__dirname, "testProgram");
+const directory = join(__dirname, "../testing/secondProgram");
 let stack: Stack;
 
 test.before(async () => {

@@ -1,16 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startCognito } from "./cognito";
-import { startDynamodb } from "./dynamodb";
+import { startCognito } from "./aws/cognito";
+import { startDynamodb } from "./aws/dynamodb";
+import { createEventBus } from "./aws/eventBridge";
+import { createPermissions } from "./aws/iam";
+import { startLambda } from "./aws/lambda";
+import { createLogs } from "./aws/logs";
+import { createSqs } from "./aws/sqs";
 import { openEndpoint } from "./endpoint";
-import { createEventBus } from "./eventBus";
 import { createFaults } from "./faults";
-import { startLambda } from "./lambda";
-import { createLogs } from "./logs";
-import { createPermissions } from "./permissions";
 import { type EvaluateOptions, evaluate, type Program } from "./program";
-import { createSqs } from "./sqs";
 
 /** What this machine runs of a program. */
 const RUN = new Set([

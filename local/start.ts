@@ -4,7 +4,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
 import * as pulumi from "@pulumi/pulumi";
 import { createUsers } from "../domain";
-import { People } from "./people";
+import { People } from "../testing/people";
 import { type Stack, startStack } from "./stack";
 
 const USAGE = "npm start [-- [--once] [--port <number>]]";

@@ -1,6 +1,6 @@
 import type { WriteStream } from "node:tty";
 import { SingleBar } from "cli-progress";
-import type { Progress } from "../../domain/reconcile";
+import type { Progress } from "../../domain/sync/reconcile";
 
 /** Without a terminal, a line is written for each so many. */
 const linesEvery = 1_000;

@@ -1,4 +1,4 @@
-import type { Failure, Summary } from "../../domain/reconcile";
+import type { Failure, Summary } from "../../domain/sync/reconcile";
 
 /** A summary, and whether it is of a dry run. */
 export type ToldSummary = Summary & { readonly dryRun: boolean };

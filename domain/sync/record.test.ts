@@ -1,0 +1,201 @@
+import { randomUUID } from "node:crypto";
+import test from "ava";
+import { errAsync } from "neverthrow";
+import { TestPool } from "../../testing/testPool";
+import { openTestTable } from "../../testing/testTable";
+import { createUsers, type Identity, recordUser, type UserPool, type Users } from "..";
+
+let table: Awaited<ReturnType<typeof openTestTable>>;
+let users: Users;
+test.before(async () => {
+	table = await openTestTable();
+	users = createUsers(table);
+});
+test.after.always(() => table.close());
+
+/** A user pool that tells which calls were made of it. */
+class Pool extends TestPool {
+	readonly calls: string[] = [];
+
+	override findAccount(username: string) {
+		this.calls.push("findAccount");
+		return super.findAccount(username);
+	}
+
+	override link(username: string, userId: string) {
+		this.calls.push("link");
+		return super.link(username, userId);
+	}
+}
+
+function person(changes: Partial<Identity> = {}): Identity {
+	const sub = randomUUID();
+	return { sub, username: sub, email: `${sub}@example.com`, emailVerified: true, ...changes };
+}
+
+function open() {
+	const pool = new Pool();
+	return { pool, record: recordUser({ users, userPool: pool }) };
+}
+
+test("a new account gets a profile, linked both ways", async (t) => {
+	const { pool, record } = open();
+	const identity = person();
+	const recorded = (await record(pool.put(identity)))._unsafeUnwrap();
+	t.like(recorded, { outcome: "created", user: identity });
+	const user = (await users.findBySub(identity.sub))._unsafeUnwrap();
+	t.is(pool.accounts.get(identity.username)?.userId, user.userId);
+});
+
+test("an account that is recorded and linked is left as it is, and Cognito is not asked", async (t) => {
+	const { pool, record } = open();
+	const identity = person();
+	const created = (await record(pool.put(identity)))._unsafeUnwrap();
+	pool.calls.length = 0;
+	const again = (await record(pool.put(identity)))._unsafeUnwrap();
+	t.deepEqual(again, { ...created, outcome: "unchanged" });
+	t.deepEqual(pool.calls, []);
+});
+
+test("an account that changed in Cognito changes its profile, which keeps its userId and its own fields", async (t) => {
+	const { pool, record } = open();
+	const identity = person({ name: "Ada Byron" });
+	await record(pool.put(identity));
+	const before = (await users.update(identity.sub, { displayName: "Ada" }))._unsafeUnwrap();
+	const changed = { ...identity, name: "Ada Lovelace", email: `new-${identity.email}` };
+	t.is((await record(pool.put(changed)))._unsafeUnwrap().outcome, "updated");
+	t.like((await users.findByEmail(changed.email))._unsafeUnwrap(), {
+		...changed,
+		displayName: "Ada",
+		userId: before.userId,
+		createdAt: before.createdAt,
+	});
+});
+
+test("an event that is late does not undo what came after it", async (t) => {
+	const { pool, record } = open();
+	const old = pool.put(person({ name: "old" }));
+	const current = pool.put({ ...old.identity, name: "new" });
+	t.is((await record(current))._unsafeUnwrap().outcome, "created");
+	await record(old);
+	t.is((await users.findBySub(old.identity.sub))._unsafeUnwrap().name, "new");
+});
+
+test("an event that is late and comes first is corrected by the next", async (t) => {
+	const { pool, record } = open();
+	const old = pool.put(person({ name: "old" }));
+	const current = pool.put({ ...old.identity, name: "new" });
+	await record(old);
+	await record(current);
+	t.is((await users.findBySub(old.identity.sub))._unsafeUnwrap().name, "new");
+});
+
+test("a link that is missing or wrong is written again", async (t) => {
+	const { pool, record } = open();
+	const account = pool.put(person());
+	await record(account);
+	const { userId } = (await users.findBySub(account.identity.sub))._unsafeUnwrap();
+	for (const wrong of [undefined, "somebody-else"]) {
+		pool.link(account.identity.username, wrong ?? "");
+		const hint = { identity: account.identity, ...(wrong && { userId: wrong }) };
+		t.is((await record(hint))._unsafeUnwrap().outcome, "linked");
+		t.is(pool.accounts.get(account.identity.username)?.userId, userId);
+	}
+});
+
+test("a userId that an account brings along is not believed", async (t) => {
+	const { pool, record } = open();
+	const account = pool.put(person());
+	pool.link(account.identity.username, "evil");
+	const recorded = (await record({ ...account, userId: "evil" }))._unsafeUnwrap();
+	t.is(recorded.outcome, "created");
+	const { userId } = (await users.findBySub(account.identity.sub))._unsafeUnwrap();
+	t.not(userId, "evil");
+	t.is(pool.accounts.get(account.identity.username)?.userId, userId);
+});
+
+test("an account that is gone leaves no profile, whether it had one or not", async (t) => {
+	const { pool, record } = open();
+	const never = person();
+	t.deepEqual((await record({ identity: never }))._unsafeUnwrap(), { outcome: "removed" });
+	const once = pool.put(person());
+	await record(once);
+	pool.accounts.delete(once.identity.username);
+	const changed = { identity: { ...once.identity, name: "changed" } };
+	t.deepEqual((await record(changed))._unsafeUnwrap(), { outcome: "removed" });
+	for (const { sub } of [never, once.identity]) {
+		t.is((await users.findBySub(sub))._unsafeUnwrapErr().type, "UserNotFound");
+	}
+});
+
+test("an event of a deleted account that says nothing new is believed, at one round trip: reconcile prunes the profile", async (t) => {
+	const { pool, record } = open();
+	const { identity } = pool.put(person());
+	const { userId } = (await users.register(identity))._unsafeUnwrap();
+	pool.accounts.delete(identity.username);
+	t.is((await record({ identity, userId }))._unsafeUnwrap().outcome, "unchanged");
+	t.deepEqual(pool.calls, []);
+});
+
+test("a username that was taken again links no profile of the account that had it before", async (t) => {
+	const { pool, record } = open();
+	const username = `Google_${randomUUID()}`;
+	const before = person({ username });
+	const now = pool.put(person({ username }));
+	t.deepEqual((await record({ identity: before }))._unsafeUnwrap(), { outcome: "removed" });
+	t.is(pool.accounts.get(username)?.userId, undefined);
+	t.is((await record(now))._unsafeUnwrap().outcome, "created");
+});
+
+test("ten at once for a new account make one profile, with one userId in both places", async (t) => {
+	const { pool, record } = open();
+	const account = pool.put(person());
+	const results = await Promise.all(Array.from({ length: 10 }, () => record(account)));
+	t.true(results.every((result) => result.isOk()));
+	const { userId } = (await users.findBySub(account.identity.sub))._unsafeUnwrap();
+	t.is(pool.accounts.get(account.identity.username)?.userId, userId);
+});
+
+test("ten at once for an account that changed leave what Cognito says", async (t) => {
+	const { pool, record } = open();
+	const account = pool.put(person({ name: "old" }));
+	await record(account);
+	const changed = pool.put({ ...account.identity, name: "new" });
+	const results = await Promise.all(Array.from({ length: 10 }, () => record(changed)));
+	t.deepEqual(
+		results.filter((result) => result.isErr()),
+		[],
+	);
+	t.is((await users.findBySub(account.identity.sub))._unsafeUnwrap().name, "new");
+});
+
+test("a lock that is always lost ends in ConcurrentUpdate, and Cognito is asked anew each time", async (t) => {
+	const { pool } = open();
+	const account = pool.put(person({ name: "old" }));
+	await recordUser({ users, userPool: pool })(account);
+	const changed = pool.put({ ...account.identity, name: "new" });
+	pool.calls.length = 0;
+	const contended: Users = {
+		...users,
+		replaceIdentity: () => errAsync({ type: "ConcurrentUpdate" }),
+	};
+	const lost = await recordUser({ users: contended, userPool: pool })(changed);
+	t.deepEqual(lost._unsafeUnwrapErr(), { type: "ConcurrentUpdate" });
+	t.deepEqual(
+		pool.calls,
+		Array.from({ length: 5 }, () => "findAccount"),
+	);
+});
+
+test("a pool that is unavailable is an error, and the next run finishes the work", async (t) => {
+	const { pool, record } = open();
+	const account = pool.put(person());
+	const unavailable = { type: "UserPoolUnavailable", retryable: true, cause: undefined } as const;
+	const broken: UserPool = {
+		findAccount: () => errAsync(unavailable),
+		link: () => errAsync(unavailable),
+	};
+	const failed = await recordUser({ users, userPool: broken })(account);
+	t.deepEqual(failed._unsafeUnwrapErr(), unavailable);
+	t.is((await record(account))._unsafeUnwrap().outcome, "linked");
+});

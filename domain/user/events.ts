@@ -1,0 +1,78 @@
+import { err, type Result } from "neverthrow";
+import type { InvalidEvent, InvalidIdentity } from "../errors";
+import { type Account, parseIdentity } from "./identity";
+
+/** The `source` of every event of this project: what a rule of the event bus matches on. */
+export const eventSource = "user-profiles";
+
+/**
+ * The `detail-type`s: a person has confirmed a sign-up, or has signed in. Either says that an account exists,
+ * and what Cognito said of it at that time.
+ */
+export const eventTypes = ["UserConfirmed", "UserAuthenticated"] as const;
+
+export type EventType = (typeof eventTypes)[number];
+
+/** Raised when a change of the detail would break those who read it. */
+const version = 1;
+
+/** An event as this project's handlers and any other subscriber read it. */
+export interface UserEvent {
+	readonly type: EventType;
+	readonly account: Account;
+}
+
+/** An event as EventBridge takes it; `detail` is JSON: `{ version, identity, userId? }`. */
+export interface EventEntry {
+	readonly source: string;
+	readonly detailType: EventType;
+	readonly detail: string;
+}
+
+/** Writes an event. */
+export function toEventEntry({ type, account }: UserEvent): EventEntry {
+	return {
+		source: eventSource,
+		detailType: type,
+		detail: JSON.stringify({ version, ...account }),
+	};
+}
+
+/**
+ * Reads an event. Use it in whatever subscribes to the bus. It throws for no input.
+ *
+ * @param input what EventBridge delivers: an object, as Lambda passes it, or JSON text, as a queue does
+ * @returns `InvalidEvent` for what is not JSON, of another source, type or version;
+ * `InvalidIdentity` for one that is ours and does not hold a user
+ */
+export function parseEvent(input: unknown): Result<UserEvent, InvalidEvent | InvalidIdentity> {
+	const event = typeof input === "string" ? parseJson(input) : input;
+	if (!isRecord(event)) return invalidEvent("", "must be a JSON object");
+	if (event.source !== eventSource) return invalidEvent("source", `must be "${eventSource}"`);
+	const type = eventTypes.find((known) => known === event["detail-type"]);
+	if (type === undefined) {
+		return invalidEvent("detail-type", `must be one of ${eventTypes.join(", ")}`);
+	}
+	const detail = event.detail;
+	if (!isRecord(detail)) return invalidEvent("detail", "must be an object");
+	if (detail.version !== version) return invalidEvent("detail.version", `must be ${version}`);
+	const userId = detail.userId;
+	return parseIdentity(detail.identity).map((identity) => ({
+		type,
+		account: { identity, ...(typeof userId === "string" && { userId }) },
+	}));
+}
+
+const invalidEvent = (path: string, message: string) =>
+	err<never, InvalidEvent>({ type: "InvalidEvent", issues: [{ path, message }] });
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+	typeof value === "object" && value !== null;
+
+function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined;
+	}
+}

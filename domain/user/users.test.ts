@@ -1,0 +1,351 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
+import test from "ava";
+import { openTestTable } from "../../testing/testTable";
+import type { Identity, UserUpdate } from "..";
+import { createUsers } from "..";
+
+let table: Awaited<ReturnType<typeof openTestTable>>;
+test.before(async () => {
+	table = await openTestTable();
+});
+test.after.always(() => table.close());
+
+const open = () => createUsers(table);
+
+function person(changes: Partial<Identity> = {}): Identity {
+	const sub = randomUUID();
+	return { sub, username: sub, email: `${sub}@Example.com`, emailVerified: true, ...changes };
+}
+
+/** The items of a sub's partition as they lie in the table. */
+const stored = async (sub: string) =>
+	(
+		await DynamoDBDocumentClient.from(table.client).send(
+			new GetCommand({
+				TableName: table.tableName,
+				Key: { PK: `USER#${sub}`, SK: "PROFILE" },
+				ConsistentRead: true,
+			}),
+		)
+	).Item;
+
+const store = (item: Record<string, unknown>) =>
+	DynamoDBDocumentClient.from(table.client).send(
+		new PutCommand({ TableName: table.tableName, Item: item }),
+	);
+
+/** Writes of one and the same millisecond have no order. */
+const laterThan = async (time: string) => {
+	while (new Date().toISOString() <= time) await setTimeout(1);
+};
+
+test("a registered user is found by sub, with an id and times of its own", async (t) => {
+	const identity = person({ name: "Ada" });
+	const before = new Date().toISOString();
+	const registered = (await open().register(identity))._unsafeUnwrap();
+	t.like(registered, identity);
+	t.regex(registered.userId, /^[0-9a-f-]{36}$/);
+	t.true(registered.createdAt >= before && registered.createdAt === registered.updatedAt);
+	t.deepEqual((await open().findBySub(identity.sub))._unsafeUnwrap(), registered);
+});
+
+test("a user is found by email, in whatever case it was stored or is asked for", async (t) => {
+	const users = open();
+	const identity = person({ email: `Ada.${randomUUID()}@Example.COM` });
+	const registered = (await users.register(identity))._unsafeUnwrap();
+	for (const email of [
+		identity.email,
+		identity.email.toLowerCase(),
+		identity.email.toUpperCase(),
+	]) {
+		t.deepEqual((await users.findByEmail(email))._unsafeUnwrap(), registered);
+	}
+});
+
+test("the item is laid out as the README says", async (t) => {
+	const identity = person();
+	const { sub, ...user } = (await open().register(identity))._unsafeUnwrap();
+	t.deepEqual(await stored(sub), {
+		PK: `USER#${sub}`,
+		SK: "PROFILE",
+		GSI1PK: `EMAIL#${identity.email.toLowerCase()}`,
+		GSI1SK: user.createdAt,
+		_et: "User",
+		...user,
+	});
+});
+
+test("registering again changes nothing, and answers the user that is there", async (t) => {
+	const users = open();
+	const identity = person();
+	const first = (await users.register(identity))._unsafeUnwrap();
+	const second = await users.register({ ...identity, email: "other@example.com" });
+	t.deepEqual(second._unsafeUnwrapErr(), { type: "UserAlreadyExists", user: first });
+	t.deepEqual((await users.findBySub(identity.sub))._unsafeUnwrap(), first);
+});
+
+test("of ten registrations at once one is made, and the others are told of it", async (t) => {
+	const users = open();
+	const identity = person();
+	const results = await Promise.all(Array.from({ length: 10 }, () => users.register(identity)));
+	const [made, ...more] = results.filter((result) => result.isOk());
+	t.is(more.length, 0);
+	for (const result of results.filter((result) => result.isErr())) {
+		t.deepEqual(result.error, { type: "UserAlreadyExists", user: made?.value });
+	}
+});
+
+test("of two who claim an email the newest is found, and once that one is removed, the other", async (t) => {
+	const users = open();
+	const email = `${randomUUID()}@example.com`;
+	const first = (await users.register(person({ email })))._unsafeUnwrap();
+	await laterThan(first.createdAt);
+	const second = (await users.register(person({ email: email.toUpperCase() })))._unsafeUnwrap();
+	t.is((await users.findByEmail(email))._unsafeUnwrap().sub, second.sub);
+	await users.remove(second.sub);
+	t.is((await users.findByEmail(email))._unsafeUnwrap().sub, first.sub);
+});
+
+test("an unknown sub or email is UserNotFound, and so is what can be neither", async (t) => {
+	const users = open();
+	const notFound = { type: "UserNotFound" } as const;
+	for (const sub of [randomUUID(), "", "a b", "x".repeat(3000), "\u0000", "\ud800"]) {
+		t.deepEqual((await users.findBySub(sub))._unsafeUnwrapErr(), notFound);
+		t.deepEqual((await users.update(sub, {}))._unsafeUnwrapErr(), notFound);
+	}
+	for (const email of [`${randomUUID()}@example.com`, "", "ada", `${"x".repeat(3000)}@e.co`]) {
+		t.deepEqual((await users.findByEmail(email))._unsafeUnwrapErr(), notFound);
+	}
+});
+
+test("an update sets, keeps and removes what the application owns, and leaves the identity alone", async (t) => {
+	const users = open();
+	const registered = (await users.register(person()))._unsafeUnwrap();
+	const { sub } = registered;
+	await laterThan(registered.updatedAt);
+
+	const named = (await users.update(sub, { displayName: "Ada" }))._unsafeUnwrap();
+	t.deepEqual(named, { ...registered, displayName: "Ada", updatedAt: named.updatedAt });
+	t.true(named.updatedAt > registered.updatedAt);
+
+	t.is((await users.update(sub, { displayName: undefined }))._unsafeUnwrap().displayName, "Ada");
+
+	const unnamed = (await users.update(sub, { displayName: null }))._unsafeUnwrap();
+	t.deepEqual(unnamed, { ...registered, updatedAt: unnamed.updatedAt });
+	t.deepEqual((await users.findBySub(sub))._unsafeUnwrap(), unnamed);
+});
+
+test("an update of what the application does not own, or with a wrong value, writes nothing and lists why", async (t) => {
+	const users = open();
+	const registered = (await users.register(person()))._unsafeUnwrap();
+	const update = { email: "eve@example.com", userId: "1", displayName: "x".repeat(101) };
+	const refused = (await users.update(registered.sub, update))._unsafeUnwrapErr();
+	t.is(refused.type, "InvalidUpdate");
+	t.deepEqual("issues" in refused && refused.issues.map(({ path }) => path), [
+		"email",
+		"userId",
+		"displayName",
+	]);
+	for (const [displayName, message] of [
+		["", "must be 1 to 100 characters of well-formed Unicode"],
+		["\ud800", "must be 1 to 100 characters of well-formed Unicode"],
+		[36, "must be string"],
+	] as const) {
+		// What application code passes on may be of any type.
+		const wrong = { displayName } as UserUpdate;
+		t.deepEqual((await users.update(registered.sub, wrong))._unsafeUnwrapErr(), {
+			type: "InvalidUpdate",
+			issues: [{ path: "displayName", message }],
+		});
+	}
+	for (const wrong of [null, undefined, 5, "Ada", []]) {
+		// As above.
+		const answer = await users.update(registered.sub, wrong as UserUpdate);
+		t.deepEqual(answer._unsafeUnwrapErr(), {
+			type: "InvalidUpdate",
+			issues: [{ path: "", message: "must be an object" }],
+		});
+	}
+	t.deepEqual((await users.findBySub(registered.sub))._unsafeUnwrap(), registered);
+});
+
+test("an identity of another sub replaces none", async (t) => {
+	const users = open();
+	const user = (await users.register(person()))._unsafeUnwrap();
+	t.deepEqual((await users.replaceIdentity(user, person()))._unsafeUnwrapErr(), {
+		type: "InvalidIdentity",
+		issues: [{ path: "sub", message: "is another user's" }],
+	});
+	t.deepEqual((await users.findBySub(user.sub))._unsafeUnwrap(), user);
+});
+
+test("an update makes no profile where there is none", async (t) => {
+	const sub = randomUUID();
+	t.deepEqual((await open().update(sub, { displayName: "Ada" }))._unsafeUnwrapErr(), {
+		type: "UserNotFound",
+	});
+	t.is(await stored(sub), undefined);
+});
+
+test("a replaced identity is found by its new email alone, and keeps what the application owns", async (t) => {
+	const users = open();
+	const identity = person({ name: "Ada Byron", givenName: "Ada" });
+	await users.register(identity);
+	const before = (await users.update(identity.sub, { displayName: "Ada" }))._unsafeUnwrap();
+	const { givenName, ...rest } = identity;
+	const changed = { ...rest, email: `new-${identity.email}`, name: "Ada Lovelace" };
+
+	const after = (await users.replaceIdentity(before, changed))._unsafeUnwrap();
+
+	t.deepEqual(after, {
+		...changed,
+		userId: before.userId,
+		createdAt: before.createdAt,
+		displayName: "Ada",
+		updatedAt: after.updatedAt,
+		identityVersion: 2,
+	});
+	t.deepEqual((await users.findByEmail(changed.email))._unsafeUnwrap(), after);
+	t.is((await users.findByEmail(identity.email))._unsafeUnwrapErr().type, "UserNotFound");
+});
+
+test("an email that changes in nothing but case keeps its claim", async (t) => {
+	const users = open();
+	const email = `${randomUUID()}@example.com`;
+	const first = (await users.register(person({ email })))._unsafeUnwrap();
+	await laterThan(first.createdAt);
+	const second = (await users.register(person({ email })))._unsafeUnwrap();
+	await laterThan(second.createdAt);
+	await users.replaceIdentity(first, { ...person(), sub: first.sub, email: email.toUpperCase() });
+	t.is((await users.findByEmail(email))._unsafeUnwrap().sub, second.sub);
+});
+
+test("an identity is not replaced once somebody else has replaced it, or the profile is gone", async (t) => {
+	const users = open();
+	const identity = person();
+	const read = (await users.register(identity))._unsafeUnwrap();
+	const changed = { ...identity, name: "Ada" };
+	const written = (await users.replaceIdentity(read, changed))._unsafeUnwrap();
+	t.deepEqual(
+		(await users.replaceIdentity(read, { ...identity, name: "Eve" }))._unsafeUnwrapErr(),
+		{
+			type: "ConcurrentUpdate",
+		},
+	);
+	t.deepEqual((await users.findBySub(identity.sub))._unsafeUnwrap(), written);
+	await users.remove(identity.sub);
+	t.deepEqual((await users.replaceIdentity(written, identity))._unsafeUnwrapErr(), {
+		type: "ConcurrentUpdate",
+	});
+	t.is(await stored(identity.sub), undefined);
+});
+
+test("an update of the application does not stand in the way of a new identity", async (t) => {
+	const users = open();
+	const identity = person();
+	const read = (await users.register(identity))._unsafeUnwrap();
+	await users.update(identity.sub, { displayName: "Ada" });
+	const replaced = (
+		await users.replaceIdentity(read, { ...identity, name: "Ada" })
+	)._unsafeUnwrap();
+	t.like(replaced, { displayName: "Ada", name: "Ada" });
+});
+
+test("a removed user is gone from both lookups, and may be removed again", async (t) => {
+	const users = open();
+	const identity = person();
+	await users.register(identity);
+	for (const _ of ["once", "twice"]) t.true((await users.remove(identity.sub)).isOk());
+	t.true((await users.remove("")).isOk());
+	t.is((await users.findBySub(identity.sub))._unsafeUnwrapErr().type, "UserNotFound");
+	t.is((await users.findByEmail(identity.email))._unsafeUnwrapErr().type, "UserNotFound");
+});
+
+test("an invalid identity is neither registered nor put in place of a valid one", async (t) => {
+	const users = open();
+	const identity = person();
+	const invalid = { ...identity, email: "ada" };
+	t.deepEqual((await users.register(invalid))._unsafeUnwrapErr(), {
+		type: "InvalidIdentity",
+		issues: [{ path: "email", message: "is malformed" }],
+	});
+	t.is(await stored(identity.sub), undefined);
+	const user = (await users.register(identity))._unsafeUnwrap();
+	t.is((await users.replaceIdentity(user, invalid))._unsafeUnwrapErr().type, "InvalidIdentity");
+	t.deepEqual((await users.findBySub(identity.sub))._unsafeUnwrap(), user);
+});
+
+test("a profile stored before an attribute existed still reads", async (t) => {
+	const sub = randomUUID();
+	const item = {
+		sub,
+		username: sub,
+		email: `${sub}@example.com`,
+		emailVerified: true,
+		userId: randomUUID(),
+		createdAt: "2020-01-01T00:00:00.000Z",
+		updatedAt: "2020-01-01T00:00:00.000Z",
+		identityVersion: 1,
+	};
+	await store({
+		PK: `USER#${sub}`,
+		SK: "PROFILE",
+		GSI1PK: `EMAIL#${sub}@example.com`,
+		GSI1SK: "2020-01-01T00:00:00.000Z",
+		_et: "User",
+		leftover: "of an attribute that is no more",
+		...item,
+	});
+	t.deepEqual((await open().findBySub(sub))._unsafeUnwrap(), item);
+	t.deepEqual((await open().findByEmail(item.email))._unsafeUnwrap(), item);
+});
+
+test("a stored item that does not parse is CorruptUser in every pattern that reads it", async (t) => {
+	const users = open();
+	const identity = person();
+	const user = (await users.register(identity))._unsafeUnwrap();
+	await store({ ...(await stored(identity.sub)), emailVerified: "yes" });
+	const corrupt = {
+		type: "CorruptUser",
+		issues: [{ path: "emailVerified", message: "is of the wrong type" }],
+	} as const;
+	t.deepEqual((await users.findBySub(identity.sub))._unsafeUnwrapErr(), corrupt);
+	t.deepEqual((await users.findByEmail(identity.email))._unsafeUnwrapErr(), corrupt);
+	t.deepEqual((await users.register(identity))._unsafeUnwrapErr(), corrupt);
+	t.deepEqual((await users.update(user.sub, { displayName: "Ada" }))._unsafeUnwrapErr(), corrupt);
+	const { GSI1PK, GSI1SK } = (await stored(identity.sub)) ?? {};
+	await store({ PK: `USER#${identity.sub}`, SK: "PROFILE", GSI1PK, GSI1SK });
+	t.is((await users.findBySub(identity.sub))._unsafeUnwrapErr().type, "CorruptUser");
+	t.is((await users.findByEmail(identity.email))._unsafeUnwrapErr().type, "CorruptUser");
+});
+
+test("a table that cannot be reached is StoreUnavailable, and worth a retry", async (t) => {
+	const client = new DynamoDBClient({
+		region: "us-east-1",
+		credentials: { accessKeyId: "test", secretAccessKey: "test" },
+		endpoint: "http://127.0.0.1:1",
+		maxAttempts: 1,
+	});
+	const users = createUsers({ tableName: "users", client });
+	const identity = person();
+	for (const result of await Promise.all([
+		users.register(identity),
+		users.findBySub(identity.sub),
+		users.findByEmail(identity.email),
+		users.update(identity.sub, { displayName: "Ada" }),
+		users.remove(identity.sub),
+	])) {
+		t.like(result._unsafeUnwrapErr(), { type: "StoreUnavailable", retryable: true });
+	}
+});
+
+test("a table that does not exist is StoreUnavailable, and not worth a retry", async (t) => {
+	const users = createUsers({ tableName: "missing", client: table.client });
+	t.like((await users.findBySub("1"))._unsafeUnwrapErr(), {
+		type: "StoreUnavailable",
+		retryable: false,
+	});
+});

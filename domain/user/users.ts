@@ -1,0 +1,340 @@
+import { randomUUID } from "node:crypto";
+import { ConditionalCheckFailedException, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { DeleteItemCommand } from "dynamodb-toolbox/entity/actions/delete";
+import { EntityFormatter } from "dynamodb-toolbox/entity/actions/format";
+import { GetItemCommand } from "dynamodb-toolbox/entity/actions/get";
+import type { Condition } from "dynamodb-toolbox/entity/actions/parseCondition";
+import { PutItemCommand } from "dynamodb-toolbox/entity/actions/put";
+import { $remove } from "dynamodb-toolbox/entity/actions/update/symbols";
+import {
+	UpdateAttributesCommand,
+	type UpdateAttributesInput,
+} from "dynamodb-toolbox/entity/actions/updateAttributes";
+import { DynamoDBToolboxError } from "dynamodb-toolbox/errors";
+import type { Schema } from "dynamodb-toolbox/schema";
+import { Parser } from "dynamodb-toolbox/schema/actions/parse";
+import { QueryCommand } from "dynamodb-toolbox/table/actions/query";
+import { err, errAsync, ok, okAsync, type Result, ResultAsync } from "neverthrow";
+import {
+	type ConcurrentUpdate,
+	type CorruptUser,
+	type InvalidIdentity,
+	type InvalidUpdate,
+	type Issue,
+	isRetryable,
+	type StoreUnavailable,
+	type UserAlreadyExists,
+	type UserNotFound,
+} from "../errors";
+import { emailPartition, userEntity } from "../table";
+import {
+	type ApplicationFields,
+	applicationAttributes,
+	type Identity,
+	identityNames,
+	isIdentityValue,
+	parseIdentity,
+	type User,
+} from "./identity";
+
+/** A change of what the application owns: a value sets the field, `null` removes it, and what is left out stays as it is. */
+export type UserUpdate = {
+	readonly [Name in keyof ApplicationFields]?: ApplicationFields[Name] | null;
+};
+
+/** The access patterns of the User entity. Each is one round trip, whatever the size of the table, and never throws. */
+export interface Users {
+	/**
+	 * Stores a new profile, unless its `sub` has one. May be repeated: the first `userId` stays.
+	 *
+	 * Cost: 1 PutItem, 2 write units (table and index); when there is a profile already, 1 write unit.
+	 *
+	 * @returns the profile made; `UserAlreadyExists` carries the one that was there
+	 */
+	register(
+		identity: Identity,
+	): ResultAsync<User, InvalidIdentity | UserAlreadyExists<User> | CorruptUser | StoreUnavailable>;
+
+	/**
+	 * Finds a profile by its Cognito subject. Strongly consistent: it sees every write that has been answered.
+	 *
+	 * Cost: 1 GetItem, 1 read unit.
+	 */
+	findBySub(sub: string): ResultAsync<User, UserNotFound | CorruptUser | StoreUnavailable>;
+
+	/**
+	 * Finds the profile that holds an email, in whatever case it is written. Where several claim it, the newest claim wins;
+	 * check `emailVerified` where a claim is not enough. Eventually consistent: a write shows after some milliseconds.
+	 *
+	 * Cost: 1 Query of the index, 0.5 read units.
+	 */
+	findByEmail(email: string): ResultAsync<User, UserNotFound | CorruptUser | StoreUnavailable>;
+
+	/**
+	 * Changes what the application owns; the identity is Cognito's, and does not compile here.
+	 *
+	 * Cost: 1 UpdateItem, 2 write units (table and index).
+	 *
+	 * @returns the whole profile after the change
+	 */
+	update(
+		sub: string,
+		update: UserUpdate,
+	): ResultAsync<User, InvalidUpdate | UserNotFound | CorruptUser | StoreUnavailable>;
+
+	/**
+	 * Replaces the identity of a stored profile by what Cognito says now, unless the profile's identity was written, or the
+	 * profile removed, since `user` was read: then `ConcurrentUpdate`. What the application owns stays as it is. The identity
+	 * must be of the same `sub`.
+	 *
+	 * Cost: 1 UpdateItem, 2 write units (table and index), 3 when the email changes.
+	 */
+	replaceIdentity(
+		user: User,
+		identity: Identity,
+	): ResultAsync<User, InvalidIdentity | ConcurrentUpdate | CorruptUser | StoreUnavailable>;
+
+	/**
+	 * Removes a profile. May be repeated: that there is none is no error.
+	 *
+	 * Cost: 1 DeleteItem, 2 write units (table and index).
+	 */
+	remove(sub: string): ResultAsync<void, StoreUnavailable>;
+}
+
+/**
+ * Opens the users of a table. Do it once, at start, and not per request.
+ *
+ * @param options.tableName the stack's output `tableName`
+ * @param options.client a client to share; without it, one is made that takes region and credentials from the environment
+ *
+ * @example
+ * ```ts
+ * const users = createUsers({ tableName: "users-1a2b3c4" });
+ * const user = await users.findByEmail("Ada@Example.com");
+ * if (user.isOk()) console.log(user.value.userId);
+ * ```
+ */
+export function createUsers({
+	tableName,
+	client = new DynamoDBClient(),
+}: {
+	readonly tableName: string;
+	readonly client?: DynamoDBClient;
+}): Users {
+	const entity = userEntity(tableName, DynamoDBDocumentClient.from(client));
+	const formatter = entity.build(EntityFormatter);
+	const userQuery = entity.table.build(QueryCommand).entities(entity);
+
+	const findBySub: Users["findBySub"] = (sub) =>
+		isIdentityValue("sub", sub)
+			? request(async () => {
+					const { Item } = await entity
+						.build(GetItemCommand)
+						.key({ sub })
+						.options({ consistent: true })
+						.send();
+					return Item === undefined ? err(userNotFound) : ok(Item);
+				})
+			: errAsync(userNotFound);
+
+	const findByEmail: Users["findByEmail"] = (email) =>
+		isIdentityValue("email", email)
+			? request(async () => {
+					const { Items: [user] = [] } = await userQuery
+						.query({ index: "GSI1", partition: emailPartition(email) })
+						// The filter by entity would come after the limit; here is nothing but users.
+						.options({ reverse: true, limit: 1, entityAttrFilter: false })
+						.send();
+					return user === undefined ? err(userNotFound) : ok(user);
+				})
+			: errAsync(userNotFound);
+
+	const register: Users["register"] = (input) =>
+		parseIdentity(input).asyncAndThen((identity) => {
+			const now = new Date().toISOString();
+			const user: User = {
+				...identity,
+				userId: randomUUID(),
+				createdAt: now,
+				updatedAt: now,
+				identityVersion: 1,
+			};
+			return request(async () => {
+				try {
+					await entity
+						.build(PutItemCommand)
+						.item({ ...user, ...emailClaim(user.email, now) })
+						.options({
+							condition: { attr: "sub", exists: false },
+							returnValuesOnConditionFalse: "ALL_OLD",
+						})
+						.send();
+					return ok(user);
+				} catch (cause) {
+					const existing = await findExisting(user.sub, conditionFailed(cause));
+					if (existing.isOk()) {
+						return err({ type: "UserAlreadyExists" as const, user: existing.value });
+					}
+					// Removed since: its place is free again.
+					if (existing.error.type === "UserNotFound") return register(input);
+					return err(existing.error);
+				}
+			});
+		});
+
+	/** The profile in the way of a put: from the answer, or where the endpoint leaves it out, by a consistent read. */
+	const findExisting = (sub: string, { Item }: ConditionalCheckFailedException) =>
+		Item === undefined
+			? findBySub(sub)
+			: request(async () => ok(formatter.format(unmarshall(Item))));
+
+	/** One conditional UpdateItem; what the item may hold is checked before. */
+	const change = <E>(
+		item: Record<string, unknown>,
+		condition: Condition<typeof entity>,
+		otherwise: E,
+	): ResultAsync<User, E | CorruptUser | StoreUnavailable> =>
+		request(async () => {
+			try {
+				const { Attributes } = await entity
+					.build(UpdateAttributesCommand)
+					// Its keys come from a registry, which the type of the entity's own input cannot express.
+					.item({
+						...item,
+						updatedAt: new Date().toISOString(),
+					} as UpdateAttributesInput<typeof entity>)
+					.options({ condition, returnValues: "ALL_NEW" })
+					.send();
+				return Attributes === undefined ? err(otherwise) : ok(Attributes);
+			} catch (cause) {
+				conditionFailed(cause);
+				return err(otherwise);
+			}
+		});
+
+	const update: Users["update"] = (sub, fields) =>
+		isIdentityValue("sub", sub)
+			? parseUpdate(fields).asyncAndThen((changes) =>
+					change({ sub, ...changes }, { attr: "sub", exists: true }, userNotFound),
+				)
+			: errAsync(userNotFound);
+
+	const replaceIdentity: Users["replaceIdentity"] = (user, input) =>
+		parseIdentity(input)
+			.andThen((identity) => (identity.sub === user.sub ? ok(identity) : err(anotherUsers)))
+			.asyncAndThen((identity) => {
+				const keepsEmail = emailPartition(identity.email) === emailPartition(user.email);
+				const attributes = identityNames.map((name) => [name, identity[name] ?? $remove()]);
+				return change(
+					{
+						...Object.fromEntries(attributes),
+						...(keepsEmail ? {} : emailClaim(identity.email, new Date().toISOString())),
+						identityVersion: user.identityVersion + 1,
+					},
+					{ attr: "identityVersion", eq: user.identityVersion },
+					concurrentUpdate,
+				);
+			});
+
+	const remove: Users["remove"] = (sub) =>
+		isIdentityValue("sub", sub)
+			? ResultAsync.fromPromise(
+					entity.build(DeleteItemCommand).key({ sub }).send(),
+					unavailable,
+				).map(() => undefined)
+			: okAsync(undefined);
+
+	return { register, findBySub, findByEmail, update, replaceIdentity, remove };
+}
+
+const userNotFound: UserNotFound = { type: "UserNotFound" };
+const concurrentUpdate: ConcurrentUpdate = { type: "ConcurrentUpdate" };
+const anotherUsers: InvalidIdentity = {
+	type: "InvalidIdentity",
+	issues: [{ path: "sub", message: "is another user's" }],
+};
+
+const emailClaim = (email: string, since: string) => ({
+	GSI1PK: emailPartition(email),
+	GSI1SK: since,
+});
+
+/** Runs a request; whatever it throws becomes an error of the domain. */
+const request = <T, E>(
+	run: () => PromiseLike<Result<T, E>>,
+): ResultAsync<T, E | CorruptUser | StoreUnavailable> =>
+	new ResultAsync<T, E | CorruptUser | StoreUnavailable>(
+		(async () => {
+			try {
+				return await run();
+			} catch (cause) {
+				return err(corruptUser(cause) ?? unavailable(cause));
+			}
+		})(),
+	);
+
+/** What a conditional write was refused with; anything else is thrown again. */
+function conditionFailed(cause: unknown): ConditionalCheckFailedException {
+	if (cause instanceof ConditionalCheckFailedException) return cause;
+	throw cause;
+}
+
+const unavailable = (cause: unknown): StoreUnavailable => ({
+	type: "StoreUnavailable",
+	retryable: isRetryable(cause),
+	cause,
+});
+
+/** What dynamodb-toolbox found wrong with a stored item; `undefined` if that is not what was thrown. */
+function corruptUser(cause: unknown): CorruptUser | undefined {
+	if (DynamoDBToolboxError.match(cause, "queryCommand.noEntityMatched")) {
+		return { type: "CorruptUser", issues: [{ path: "", message: "is not a user" }] };
+	}
+	if (!DynamoDBToolboxError.match(cause, "formatter.")) return undefined;
+	const message =
+		cause.code === "formatter.missingAttribute" ? "is missing" : "is of the wrong type";
+	return { type: "CorruptUser", issues: [{ path: cause.path ?? "", message }] };
+}
+
+const applicationParsers: ReadonlyMap<string, Parser<Schema>> = new Map(
+	Object.entries<Schema>(applicationAttributes).map(([name, schema]) => [name, new Parser(schema)]),
+);
+
+/** Checks an update field by field, against the application's own schemas. */
+function parseUpdate(update: unknown): Result<Record<string, unknown>, InvalidUpdate> {
+	if (typeof update !== "object" || update === null || Array.isArray(update)) {
+		return err({ type: "InvalidUpdate", issues: [{ path: "", message: "must be an object" }] });
+	}
+	const changes: Record<string, unknown> = {};
+	const issues: Issue[] = [];
+	for (const [name, value] of Object.entries(update)) {
+		const parser = applicationParsers.get(name);
+		if (parser === undefined) {
+			issues.push({ path: name.slice(0, 100), message: "is not the application's to change" });
+		} else if (value !== undefined) {
+			try {
+				if (value !== null) parser.parse(value);
+				// As it was given: the command parses it once more, and transforms it.
+				changes[name] = value ?? $remove();
+			} catch (error) {
+				issues.push({ path: name, message: problemIn(error) });
+			}
+		}
+	}
+	return issues.length === 0 ? ok(changes) : err({ type: "InvalidUpdate", issues });
+}
+
+/** What a schema of the application found wrong with a value, in words that do not hold the value. */
+function problemIn(error: unknown): string {
+	if (DynamoDBToolboxError.match(error, "parsing.customValidationFailed")) {
+		const { validationResult } = error.payload;
+		return typeof validationResult === "string" ? validationResult : "is not valid";
+	}
+	if (DynamoDBToolboxError.match(error, "parsing.invalidAttributeInput")) {
+		return `must be ${[error.payload.expected].flat().join(" or ")}`;
+	}
+	return "is not valid";
+}

@@ -1,0 +1,21 @@
+import { CognitoIdentityProviderClient } from "@aws-sdk/client-cognito-identity-provider";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { createUserPool } from "../../adapters/userPool";
+import { recordUser } from "../../domain/sync/record";
+import { createUsers } from "../../domain/user/users";
+import { triggerLimits } from "../runtime/clientLimits";
+import { environment } from "../runtime/environment";
+
+/**
+ * Makes the recordUser of a trigger. The pool's id comes with each of its events: a function cannot be declared with the name
+ * of the pool that names it.
+ */
+export function createImmediateWrite() {
+	const users = createUsers({
+		tableName: environment("TABLE_NAME"),
+		client: new DynamoDBClient(triggerLimits),
+	});
+	const cognito = new CognitoIdentityProviderClient(triggerLimits);
+	return (userPoolId: string) =>
+		recordUser({ users, userPool: createUserPool(userPoolId, cognito) });
+}

@@ -1,0 +1,376 @@
+import { randomUUID } from "node:crypto";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
+import * as pulumi from "@pulumi/pulumi";
+import test from "ava";
+import { createUsers } from "../../domain";
+import { eventSource, eventTypes } from "../../domain/user/events";
+import { parseAccount } from "../../domain/user/identity";
+import { deadLetters } from "../../testing/deadLetters";
+import { People } from "../../testing/people";
+import type { Call } from "../endpoint";
+import { declared, evaluate, type Program, type Resource } from "../program";
+import { type Stack, startStack } from "../stack";
+import { createPermissions } from "./iam";
+
+const writeModes = ["event", "immediate"] as const;
+type WriteMode = (typeof writeModes)[number];
+
+const ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy";
+
+/** A program as it would be if one of its resources had other inputs. */
+function withInputs(
+	program: Program,
+	{ type, name }: Pick<Resource, "type" | "name">,
+	inputs: object,
+): Program {
+	const changed = (each: Resource) =>
+		each.type === type && each.name === name
+			? { ...each, inputs: { ...each.inputs, ...inputs } }
+			: each;
+	return { ...program, resources: program.resources.map(changed) };
+}
+
+/** The project's own program, which tries nothing again, so that what fails does so at once. */
+async function impatientProgram(writeMode: WriteMode): Promise<Program> {
+	let program = await evaluate({ settings: { writeMode } });
+	for (const each of program.resources) {
+		const once = { maximumRetryAttempts: 0 };
+		if (/FunctionEventInvokeConfig$/.test(each.type)) program = withInputs(program, each, once);
+		if (/EventTarget$/.test(each.type)) program = withInputs(program, each, { retryPolicy: once });
+	}
+	return program;
+}
+
+/** The program without each of the actions that it grants, by what is missing. */
+function withoutEach(program: Program): Map<string, Program> {
+	const lacking = new Map<string, Program>();
+	for (const policy of declared(program, ROLE_POLICY)) {
+		const { Statement, ...rest } = JSON.parse(String(policy.inputs.policy));
+		for (const statement of Statement) {
+			for (const action of [statement.Action].flat()) {
+				const left = [statement.Action].flat().filter((each) => each !== action);
+				const others = Statement.filter((each: unknown) => each !== statement);
+				const Statements = left.length > 0 ? [...others, { ...statement, Action: left }] : others;
+				const changed = JSON.stringify({ ...rest, Statement: Statements });
+				lacking.set(`${policy.name} ${action}`, withInputs(program, policy, { policy: changed }));
+			}
+		}
+	}
+	for (const { type, name } of program.resources) {
+		if (!/:(Permission|QueuePolicy)$/.test(type)) continue;
+		const resources = program.resources.filter((each) => each.type !== type || each.name !== name);
+		lacking.set(`${type} ${name}`, { ...program, resources });
+	}
+	return lacking;
+}
+
+/** Does all that the functions are there for, until something does not work; answers what. */
+async function firstFailure(program: Program, writeMode: WriteMode): Promise<string | undefined> {
+	const stack = await startStack({ program });
+	try {
+		await useEverything(stack, writeMode);
+		return undefined;
+	} catch (error) {
+		return Object(error).message;
+	} finally {
+		await stack.close();
+	}
+}
+
+async function useEverything(stack: Stack, writeMode: WriteMode): Promise<void> {
+	const people = new People(stack);
+	const tableName = String(stack.outputs.tableName);
+	const users = createUsers({ tableName, client: new DynamoDBClient(stack.clientOptions) });
+	async function check(what: string, works: () => Promise<boolean>): Promise<void> {
+		if (!(await works().catch(() => false))) throw new Error(`It does not hold that ${what}.`);
+	}
+	const undelivered = () => stack.fault({ service: "lambda", caller: "events", kind: "throttle" });
+
+	await check("a person signs up and in", async () => {
+		await people.signUp("ada@example.com");
+		await people.confirm("ada@example.com");
+		await people.signIn("ada@example.com");
+		await stack.settled();
+		return stack.events().length === 2 && (await deadLetters(stack)).length === 0;
+	});
+
+	const deliver = undelivered(); // so that no function does the work of another
+	for (const name of ["postConfirmation", "postAuthentication", "recordUser"]) {
+		const email = `${name}@example.com`;
+		const invoke = (attributes: Attributes) => invokeFunction(stack, name, attributes);
+		const isRecorded = async () => {
+			const account = await people.attributes(email);
+			await invoke(account);
+			const { "custom:userId": userId } = await people.attributes(email);
+			return (await users.findByEmail(email)).match(
+				(user) => user.userId === userId && user.name === account.name,
+				() => false,
+			);
+		};
+		await people.create(email);
+		if (name === "recordUser" || writeMode === "immediate") {
+			await check(`${name} records a new account`, isRecorded);
+			await people.change(email, { name: "Ada" });
+			await check(`${name} records a changed account`, isRecorded);
+			await check(`${name} removes the profile of an account that is gone`, async () => {
+				const sub = randomUUID();
+				await invoke({ sub, email: "gone@example.com" });
+				return (await users.findBySub(sub)).isErr();
+			});
+		}
+		if (name !== "recordUser") {
+			await check(`${name} publishes`, async () => {
+				const before = stack.events().length;
+				await invoke(await people.attributes(email));
+				return stack.events().length > before;
+			});
+		}
+		await check(`${name} logs`, async () => {
+			await invoke({ sub: "without an email" });
+			return stack.logs(name).some((line) => line.includes("Invalid"));
+		});
+	}
+	await stack.settled();
+	deliver();
+
+	const leavesDeadLetter = async () => {
+		const before = await deadLetters(stack);
+		await new EventBridgeClient(stack.clientOptions).send(
+			new PutEventsCommand({
+				Entries: [
+					{
+						EventBusName: stack.outputs.eventBusName,
+						Source: eventSource,
+						DetailType: eventTypes[0],
+						Detail: "{}",
+					},
+				],
+			}),
+		);
+		await stack.settled();
+		return (await deadLetters(stack)).length > before.length;
+	};
+	await check("Lambda keeps what the consumer fails on", leavesDeadLetter);
+	undelivered();
+	await check("EventBridge keeps what the consumer does not get", leavesDeadLetter);
+}
+
+type Attributes = Readonly<Record<string, string | undefined>>;
+
+/** Invokes a function for an account with these attributes. */
+async function invokeFunction(stack: Stack, name: string, attributes: Attributes): Promise<void> {
+	const fn = declared(stack.program, "aws:lambda/function:Function").find(
+		(each) => each.name === name,
+	);
+	const { sub = "" } = attributes;
+	const account = parseAccount(sub, attributes).unwrapOr(undefined);
+	const event = {
+		// As a trigger gets it,
+		triggerSource: "PostConfirmation_ConfirmSignUp",
+		userPoolId: stack.outputs.userPoolId,
+		userName: sub,
+		request: { userAttributes: attributes },
+		// and as the consumer does.
+		source: eventSource,
+		"detail-type": eventTypes[0],
+		detail: { version: 1, ...account },
+	};
+	await fetch(`${stack.endpoint}/2015-03-31/functions/${fn?.physicalName}/invocations`, {
+		method: "POST",
+		headers: { authorization: "Credential=local/" },
+		body: JSON.stringify(event),
+	});
+}
+
+for (const writeMode of writeModes) {
+	test(`in ${writeMode} mode no permission is missing, and none is spare`, async (t) => {
+		t.timeout(60_000); // for each of them
+		const program = await impatientProgram(writeMode);
+		t.is(await firstFailure(program, writeMode), undefined);
+		const lacking = withoutEach(program);
+		t.is(lacking.size, { event: 19, immediate: 31 }[writeMode]);
+		for (const [what, lackingProgram] of lacking) {
+			t.truthy(await firstFailure(lackingProgram, writeMode), `${what} is spare`);
+		}
+	});
+}
+
+/** The program of one statement, in the role of the function `postConfirmation`. */
+async function withStatement(statement: object): Promise<Program> {
+	const program = await testProgram;
+	const policy = JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
+	return withInputs(program, { type: ROLE_POLICY, name: "postConfirmation-publish" }, { policy });
+}
+const testProgram = evaluate();
+
+const putItem = (program: Program): Call => ({
+	service: "dynamodb",
+	operation: "PutItem",
+	body: { TableName: program.outputs.tableName },
+	caller: "postConfirmation",
+});
+
+test("a function that does more than its role allows is refused as on AWS", async (t) => {
+	const stack = await startStack({ program: await testProgram });
+	t.teardown(stack.close);
+	const call = (authorization: string) =>
+		fetch(stack.endpoint, {
+			method: "POST",
+			headers: { "x-amz-target": "DynamoDB_20120810.Scan", authorization },
+			body: JSON.stringify({ TableName: stack.outputs.tableName }),
+		});
+	const refused = await call("Credential=recordUser/");
+	const [role] = declared(stack.program, "aws:iam/role:Role").filter(
+		({ name }) => name === "recordUser",
+	);
+	const [table] = declared(stack.program, "aws:dynamodb/table:Table");
+	t.is(refused.status, 400);
+	t.deepEqual(await refused.json(), {
+		__type: "AccessDeniedException",
+		message: `User: arn:aws:sts::123456789012:assumed-role/${role?.physicalName}/recordUser is not authorized to perform: dynamodb:Scan on resource: ${table?.arn} because no identity-based policy allows the dynamodb:Scan action`,
+	});
+	t.is((await call("Credential=local/")).status, 200, "the operator may do everything");
+	t.is((await call("")).status, 400, "and who does not sign, nothing");
+});
+
+test("a wildcard stands for any characters within its part of an ARN, and an index is not its table", async (t) => {
+	const [table] = declared(await testProgram, "aws:dynamodb/table:Table");
+	const arn = String(table?.arn);
+	const index = { TableName: table?.physicalName, IndexName: "GSI1" };
+	for (const [Action, Resource, body, allowed] of [
+		["dynamodb:PutItem", arn, {}, true],
+		["dynamodb:putitem", arn, {}, true],
+		["dynamodb:Put*", arn, {}, true],
+		["dynamodb:P?tItem", arn, {}, true],
+		["dynamodb:Put", arn, {}, false],
+		["dynamodb:*Item", "*", {}, true],
+		["*", "arn:aws:dynamodb:*:*:table/users-*", {}, true],
+		["*", "arn:*:dynamodb:*:*:table/other-*", {}, false],
+		["*", "arn:aws:*:*:*:*:table/*", {}, false],
+		["*", arn, index, false],
+		["*", `${arn}/index/*`, index, true],
+		["sqs:*", "*", {}, false],
+	] as const) {
+		const program = await withStatement({ Effect: "Allow", Action, Resource });
+		const call = putItem(program);
+		const attempt = () => createPermissions(program)({ ...call, body: { ...call.body, ...body } });
+		const what = `${Action} on ${Resource}`;
+		if (allowed) t.notThrows(attempt, what);
+		else t.throws(attempt, { code: "AccessDeniedException" }, what);
+	}
+});
+
+const allow = { Effect: "Allow", Action: "events:PutEvents", Resource: "*" };
+
+for (const [what, statement] of Object.entries({
+	"a denial": { ...allow, Effect: "Deny" },
+	NotAction: { Effect: "Allow", NotAction: "sqs:*", Resource: "*" },
+	NotResource: { Effect: "Allow", Action: "sqs:*", NotResource: "*" },
+	"a statement without a resource": { Effect: "Allow", Action: "sqs:*" },
+	"a principal in a role's policy": { ...allow, Principal: "*" },
+	"a condition in a role's policy": {
+		...allow,
+		Condition: { Bool: { "aws:SecureTransport": true } },
+	},
+	"an action of no service": { ...allow, Action: "PutEvents" },
+	"an action that is no text": { ...allow, Action: [1] },
+	"a policy variable": { ...allow, Resource: "arn:aws:s3:::$" + "{aws:username}" },
+	"half an ARN": { ...allow, Resource: "arn:aws:sqs" },
+})) {
+	test(`${what} stops the start`, async (t) => {
+		const error = await t.throwsAsync(startStack({ program: await withStatement(statement) }));
+		t.true(pulumi.RunError.isInstance(error));
+		t.regex(error?.message ?? "", /postConfirmation-publish.* teach local\/permissions\.ts/);
+	});
+}
+
+const queuePolicy = {
+	Effect: "Allow",
+	Principal: { Service: "events.amazonaws.com" },
+	Action: "sqs:SendMessage",
+	Resource: "*",
+};
+
+for (const [what, resource, inputs] of [
+	[
+		"a principal that is no service",
+		"aws:sqs/queuePolicy:QueuePolicy deadLetters",
+		{ policy: document({ ...queuePolicy, Principal: "*" }) },
+	],
+	[
+		"a principal of another kind",
+		"aws:sqs/queuePolicy:QueuePolicy deadLetters",
+		{ policy: document({ ...queuePolicy, Principal: { AWS: "123456789012" } }) },
+	],
+	[
+		"a condition's unknown operator",
+		"aws:sqs/queuePolicy:QueuePolicy deadLetters",
+		{ policy: document({ ...queuePolicy, Condition: { ArnNotLike: { "aws:SourceArn": "*" } } }) },
+	],
+	[
+		"a condition's unknown key",
+		"aws:sqs/queuePolicy:QueuePolicy deadLetters",
+		{ policy: document({ ...queuePolicy, Condition: { ArnLike: { "aws:PrincipalArn": "*" } } }) },
+	],
+	[
+		"an unknown version",
+		"aws:sqs/queuePolicy:QueuePolicy deadLetters",
+		{ policy: JSON.stringify({ Version: "2008-10-17", Statement: [queuePolicy] }) },
+	],
+	[
+		"a permission's unknown input",
+		"aws:lambda/permission:Permission recordUser",
+		{ principalOrgId: "o-123456" },
+	],
+	[
+		"a permission of an account",
+		"aws:lambda/permission:Permission recordUser",
+		{ principal: "123456789012" },
+	],
+	[
+		"a managed policy",
+		"aws:iam/role:Role recordUser",
+		{ managedPolicyArns: ["arn:aws:iam::aws:policy/x"] },
+	],
+	["a policy on the queue itself", "aws:sqs/queue:Queue deadLetters", { policy: "{}" }],
+	[
+		"a role that Lambda may not assume",
+		"aws:iam/role:Role recordUser",
+		{
+			assumeRolePolicy: document({
+				Effect: "Allow",
+				Action: "sts:AssumeRole",
+				Principal: { Service: "ec2.amazonaws.com" },
+			}),
+		},
+	],
+] as const) {
+	test(`${what} stops the start`, async (t) => {
+		const [type = "", name = ""] = resource.split(" ");
+		const program = withInputs(await testProgram, { type, name }, inputs);
+		const error = await t.throwsAsync(startStack({ program }));
+		t.true(pulumi.RunError.isInstance(error));
+		t.regex(error?.message ?? "", new RegExp(name));
+	});
+}
+
+test("a policy that is attached to a role stops the start", async (t) => {
+	const program = await testProgram;
+	const attachment = {
+		type: "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+		name: "attached",
+		id: "",
+		arn: "",
+		physicalName: "",
+		protect: false,
+		inputs: {},
+	};
+	const attached = { ...program, resources: [...program.resources, attachment] };
+	const error = await t.throwsAsync(startStack({ program: attached }));
+	t.regex(error?.message ?? "", /attached/);
+});
+
+function document(statement: object): string {
+	return JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
+}

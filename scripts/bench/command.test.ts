@@ -1,0 +1,53 @@
+import test from "ava";
+import { startStack } from "../../local/stack";
+import { archiveSizes, archivesOf } from "./archives";
+import { clientsPerFunction } from "./connections";
+import { type Figure, isMissed } from "./figure";
+import { roundTrips } from "./roundTrips";
+
+/** What the benchmark counts, and does not time, as text: so a difference names the figure. */
+const shown = (figures: readonly Figure[]) => figures.map(({ name, value }) => `${name}: ${value}`);
+
+test("an access pattern is one round trip, and recording a user no more than three", async (t) => {
+	const stack = await startStack();
+	t.teardown(stack.close);
+	const figures = await roundTrips(stack);
+	t.deepEqual(shown(figures.filter(({ section }) => section === "Round trips")), [
+		"register: 1",
+		"register again: 1",
+		"find by sub: 1",
+		"find by email: 1",
+		"update: 1",
+		"remove: 1",
+		"recordUser, new, link included: 2",
+		"recordUser, unchanged: 1",
+		"recordUser, changed: 3",
+		"recordUser, account gone: 3",
+	]);
+});
+
+for (const [writeMode, expected] of [
+	["event", ["postAuthentication to events", "postConfirmation to events"]],
+	[
+		"immediate",
+		[
+			"postAuthentication to dynamodb",
+			"postAuthentication to events",
+			"postConfirmation to cognito-idp",
+			"postConfirmation to dynamodb",
+			"postConfirmation to events",
+		],
+	],
+] as const) {
+	test(`in ${writeMode} mode an archive is at most 200 kB, and a function makes one client per service, whatever it is asked to do`, async (t) => {
+		const stack = await startStack({ settings: { writeMode } });
+		t.teardown(stack.close);
+		const sizes = archiveSizes(await archivesOf(stack.program), writeMode);
+		t.is(sizes.filter(({ limit }) => limit === 200).length, 3);
+		t.deepEqual(shown(sizes.filter(isMissed)), []);
+		const clients = await clientsPerFunction(stack, { writeMode, people: 5 });
+		t.deepEqual(shown(clients.filter(isMissed)), []);
+		const triggers = clients.filter(({ name }) => name.startsWith("post"));
+		t.deepEqual(triggers.map(({ name }) => name).sort(), [...expected]);
+	});
+}

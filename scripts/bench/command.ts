@@ -1,0 +1,153 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism, cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { SingleBar } from "cli-progress";
+import { Command } from "commander";
+import { startStack } from "../../local/stack";
+import { accessPatterns } from "./accessPatterns";
+import { archiveSizes, archivesOf } from "./archives";
+import { coldStarts } from "./coldStart";
+import { clientsPerFunction } from "./connections";
+import { type Figure, isMissed } from "./figure";
+import { growth } from "./growth";
+import { roundTrips } from "./roundTrips";
+import { signUpToProfile } from "./signUp";
+
+const coldStartRounds = 20;
+const patternWarmUpRounds = 16;
+const patternRounds = 24;
+const operationsPerRound = 64;
+const sizes = [1_000, 10_000, 100_000] as const;
+const lookupRounds = 1_000;
+const signUps = 100;
+const clientPeople = 10;
+const writeModes = ["event", "immediate"] as const;
+
+new Command("npm run bench --")
+	.description(
+		"Measures the deployed functions and the domain against what people would write by hand.",
+	)
+	.option("--json", "print the figures as JSON, for a machine")
+	.action(async ({ json }: { json?: true }) => {
+		// Node.js 20 is supported here; the SDK's advice to leave it is not for whoever runs this.
+		process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+		const figures = await measure();
+		const missed = figures.filter(isMissed);
+		const machine = `Node.js ${process.version} on ${availableParallelism()} x ${cpus()[0]?.model}`;
+		console.log(
+			json
+				? JSON.stringify({ machine, figures, missed: missed.map(({ name }) => name) }, undefined, 2)
+				: `${table(figures)}\n${machine}`,
+		);
+		for (const { section, name } of missed) console.error(`Over its limit: ${section}, ${name}`);
+		if (missed.length > 0) process.exitCode = 1;
+	})
+	.parseAsync();
+
+/** Runs every section; all that is compared is measured in turn, in one run. Progress goes to standard error. */
+async function measure(): Promise<Figure[]> {
+	const total =
+		1 +
+		writeModes.length * (coldStartRounds + signUps) +
+		patternWarmUpRounds +
+		patternRounds +
+		sizes.length;
+	const progress = new SingleBar({
+		format: "{bar} {percentage}% | {section}",
+		stream: process.stderr,
+		// Without a terminal: a line now and then.
+		noTTYOutput: true,
+		notTTYSchedule: 10_000,
+	});
+	const step = () => progress.increment();
+	const directory = await mkdtemp(join(tmpdir(), "benchmark-"));
+	const figures: Figure[] = [];
+	progress.start(total, 0, { section: "starting" });
+	try {
+		progress.update({ section: "round trips" });
+		const stack = await startStack();
+		figures.push(...(await roundTrips(stack).finally(stack.close)));
+		step();
+		for (const writeMode of writeModes) {
+			const stack = await startStack({ settings: { writeMode } });
+			try {
+				const archives = await archivesOf(stack.program);
+				progress.update({ section: `cold start, ${writeMode} mode` });
+				figures.push(
+					...(await coldStarts(archives, {
+						directory: join(directory, writeMode),
+						writeMode,
+						rounds: coldStartRounds,
+						onRound: step,
+					})),
+					...archiveSizes(archives, writeMode),
+				);
+				figures.push(...(await clientsPerFunction(stack, { writeMode, people: clientPeople })));
+				progress.update({ section: `sign-up to profile, ${writeMode} mode` });
+				figures.push(
+					...(await signUpToProfile(stack, { writeMode, people: signUps, onPerson: step })),
+				);
+			} finally {
+				await stack.close();
+			}
+		}
+		progress.update({ section: "access patterns" });
+		figures.push(
+			...(await accessPatterns({
+				warmUpRounds: patternWarmUpRounds,
+				rounds: patternRounds,
+				operations: operationsPerRound,
+				onRound: step,
+			})),
+		);
+		progress.update({ section: "growth" });
+		figures.push(...(await growth({ sizes, rounds: lookupRounds, onTable: step })));
+	} finally {
+		progress.stop();
+		await rm(directory, { recursive: true, force: true });
+	}
+	return figures;
+}
+
+/** The figures as a Markdown table, a section after the other. */
+function table(figures: readonly Figure[]): string {
+	const rows = [
+		["section", "figure", "value", "at most", ""],
+		...[...figures]
+			.sort((a, b) => a.section.localeCompare(b.section))
+			.map((figure) => [
+				figure.section,
+				figure.name,
+				shown(figure),
+				figure.limit === undefined ? "" : String(figure.limit),
+				figure.limit === undefined ? "" : isMissed(figure) ? "missed" : "held",
+			]),
+	];
+	const widths = rows[0]?.map((_, column) =>
+		Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+	);
+	const line = (cells: readonly string[]) =>
+		`| ${cells.map((cell, column) => cell.padEnd(widths?.[column] ?? 0)).join(" | ")} |`;
+	const [head = [], ...body] = rows;
+	return [
+		line(head),
+		line(head.map((_, column) => "-".repeat(widths?.[column] ?? 0))),
+		...body.map(line),
+	].join("\n");
+}
+
+function shown({ value, unit, spread }: Figure): string {
+	switch (unit) {
+		case "count":
+		case "units":
+			return String(value);
+		case "ops/s":
+			return `${Math.round(value)} ops/s`;
+		case "kB":
+			return `${Math.round(value)} kB`;
+		case "ms":
+			return `${value.toFixed(1)} ms ± ${spread.toFixed(1)}`;
+		case "ratio":
+			return `${value.toFixed(2)} ± ${spread.toFixed(2)}`;
+	}
+}

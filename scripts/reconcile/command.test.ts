@@ -1,0 +1,417 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import {
+	AdminCreateUserCommand,
+	AdminSetUserPasswordCommand,
+	CognitoIdentityProviderClient,
+	paginateListUsers,
+} from "@aws-sdk/client-cognito-identity-provider";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient, UpdateCommand } from "@aws-sdk/lib-dynamodb";
+import test, { type ImplementationFn } from "ava";
+import { createUsers, type Users } from "../../domain";
+import { listProfiles } from "../../domain/sync/listProfiles";
+import { profileKey } from "../../domain/table";
+import { type Stack, startStack } from "../../local/stack";
+import { People } from "../../testing/people";
+
+let stack: Stack;
+let people: People;
+let users: Users;
+let cognito: CognitoIdentityProviderClient;
+let dynamodb: DynamoDBClient;
+let tableName: string;
+
+test.before(async () => {
+	stack = await startStack();
+	people = new People(stack);
+	cognito = new CognitoIdentityProviderClient(stack.clientOptions);
+	dynamodb = new DynamoDBClient(stack.clientOptions);
+	tableName = String(stack.outputs.tableName);
+	users = createUsers({ tableName, client: dynamodb });
+});
+test.after.always(() => stack.close());
+
+/** A test that begins with an empty pool and an empty table; they run one after the other. */
+const it = (title: string, implementation: ImplementationFn<[]>) =>
+	test.serial(title, async (t) => {
+		const usernames: string[] = [];
+		for await (const { Users = [] } of paginateListUsers(
+			{ client: cognito },
+			{ UserPoolId: stack.outputs.userPoolId },
+		)) {
+			usernames.push(...Users.map(({ Username }) => String(Username)));
+		}
+		for (const username of usernames) await people.delete(username);
+		for await (const page of listProfiles({ tableName, client: dynamodb })) {
+			for (const { sub } of page._unsafeUnwrap()) await users.remove(sub);
+		}
+		await implementation(t);
+	});
+
+/** Confirmed accounts that no trigger has seen, as after an import; answers their subs. */
+function admit(count: number): Promise<string[]> {
+	const UserPoolId = stack.outputs.userPoolId;
+	const one = async () => {
+		const email = `${randomUUID()}@example.com`;
+		const UserAttributes = [
+			{ Name: "email", Value: email },
+			{ Name: "name", Value: "Ada" },
+		];
+		const { User } = await cognito.send(
+			new AdminCreateUserCommand({
+				UserPoolId,
+				Username: email,
+				UserAttributes,
+				MessageAction: "SUPPRESS",
+			}),
+		);
+		const Username = User?.Username;
+		await cognito.send(
+			new AdminSetUserPasswordCommand({
+				UserPoolId,
+				Username,
+				Password: "Analytical-1843",
+				Permanent: true,
+			}),
+		);
+		return String(Username);
+	};
+	return Promise.all(Array.from({ length: count }, one));
+}
+
+const environment = (): NodeJS.ProcessEnv => ({
+	...process.env,
+	AWS_ACCESS_KEY_ID: stack.clientOptions.credentials.accessKeyId,
+	AWS_SECRET_ACCESS_KEY: stack.clientOptions.credentials.secretAccessKey,
+	AWS_EC2_METADATA_DISABLED: "true",
+	// Nothing of the developer's own.
+	AWS_REGION: undefined,
+	AWS_PROFILE: undefined,
+});
+
+function start(flags: readonly string[], env: NodeJS.ProcessEnv = environment()) {
+	const file = join(__dirname, "command.ts");
+	return spawn(process.execPath, ["--require", "ts-node/register", file, ...flags], {
+		env,
+		stdio: ["ignore", "pipe", "pipe"],
+	});
+}
+
+async function end(child: ChildProcess) {
+	if (!child.stdout || !child.stderr) throw new Error("its output goes elsewhere");
+	const [output, errors, [status]] = await Promise.all([
+		text(child.stdout),
+		text(child.stderr),
+		once(child, "close"),
+	]);
+	return { output, errors, status };
+}
+
+/** The flags that say where the embedded stack is. */
+const here = () => [
+	...["--user-pool-id", String(stack.outputs.userPoolId)],
+	...["--table", tableName],
+	...["--region", stack.clientOptions.region],
+	...["--endpoint", stack.endpoint],
+];
+
+const run = (...flags: string[]) => end(start([...here(), ...flags]));
+
+/** Runs it with --json; answers the summary. */
+async function summaryOf(...flags: string[]) {
+	const { output, errors, status } = await run("--json", ...flags);
+	return { ...JSON.parse(output), errors, status };
+}
+
+const link = async (sub: string) => (await people.attributes(sub))["custom:userId"];
+
+/** Writes an attribute of a stored profile by hand. */
+const alter = (sub: string, name: string, value: unknown) =>
+	DynamoDBDocumentClient.from(dynamodb).send(
+		new UpdateCommand({
+			TableName: tableName,
+			Key: profileKey(sub),
+			UpdateExpression: "SET #name = :value",
+			ExpressionAttributeNames: { "#name": name },
+			ExpressionAttributeValues: { ":value": value },
+		}),
+	);
+
+it("an account that an administrator made is recorded once it is confirmed", async (t) => {
+	const email = `${randomUUID()}@example.com`;
+	const sub = await people.create(email);
+	t.like(await summaryOf(), { listed: 1, unconfirmed: 1, created: 0, status: 0 });
+	t.is((await users.findBySub(sub))._unsafeUnwrapErr().type, "UserNotFound");
+	await cognito.send(
+		new AdminSetUserPasswordCommand({
+			UserPoolId: stack.outputs.userPoolId,
+			Username: email,
+			Password: "Analytical-1843",
+			Permanent: true,
+		}),
+	);
+	t.like(await summaryOf(), { listed: 1, unconfirmed: 0, created: 1, status: 0 });
+	const user = (await users.findBySub(sub))._unsafeUnwrap();
+	t.like(user, { email, emailVerified: true });
+	t.is(await link(sub), user.userId);
+});
+
+it("what was deleted or changed by hand is as it should be afterwards, and the next run finds nothing to do", async (t) => {
+	const [deleted = "", changed = "", unlinked = "", fine = ""] = await admit(4);
+	t.like(await summaryOf(), { created: 4 });
+	const before = (await users.update(changed, { displayName: "Countess" }))._unsafeUnwrap();
+	await users.remove(deleted);
+	await alter(changed, "name", "Eve");
+	await people.change(unlinked, { "custom:userId": "somebody-else" });
+
+	t.like(await summaryOf(), {
+		listed: 4,
+		created: 1,
+		updated: 1,
+		linked: 1,
+		unchanged: 1,
+		removed: 0,
+		failed: 0,
+		failures: [],
+		interrupted: false,
+		dryRun: false,
+		errors: "",
+		status: 0,
+	});
+	for (const sub of [deleted, changed, unlinked, fine]) {
+		const user = (await users.findBySub(sub))._unsafeUnwrap();
+		t.like(user, { sub, name: "Ada", email: (await people.attributes(sub)).email });
+		t.is(await link(sub), user.userId);
+	}
+	const { userId, createdAt, displayName } = before;
+	t.like((await users.findBySub(changed))._unsafeUnwrap(), { userId, createdAt, displayName });
+	t.like(await summaryOf(), { created: 0, updated: 0, linked: 0, unchanged: 4 });
+});
+
+it("--dry-run says what would be done, and makes no call that writes", async (t) => {
+	await admit(3);
+	const calls = new Set<string>();
+	const stop = stack.onCall(({ operation }) => calls.add(operation));
+	const { output, errors, status } = await run("--dry-run", "--prune");
+	stop();
+	t.is(errors, "");
+	t.is(status, 0);
+	t.is(
+		output,
+		[
+			"Accounts listed: 3, of them not confirmed yet: 0.",
+			"Nothing was written. Without --dry-run, it would be:",
+			"  created          3",
+			"  updated          0",
+			"  linked           0",
+			"  unchanged        0",
+			"  removed          0",
+			"  failed           0",
+			"Profiles without an account: 0 of 0.",
+			"",
+		].join("\n"),
+	);
+	const writes = [...calls].filter(
+		(name) => !/^(ListUsers|GetItem|Scan|DescribeUserPool|AdminGetUser)$/.test(name),
+	);
+	t.deepEqual(writes, []);
+	t.like(await summaryOf(), { created: 3 });
+});
+
+it("--prune removes the profiles whose accounts are gone, and no other", async (t) => {
+	const [gone = "", ...others] = await admit(11);
+	await run();
+	await people.delete(gone);
+	t.like(await summaryOf("--prune", "--yes"), {
+		unchanged: 10,
+		removed: 1,
+		prune: { profiles: 11, gone: 1, left: 0 },
+		status: 0,
+	});
+	t.is((await users.findBySub(gone))._unsafeUnwrapErr().type, "UserNotFound");
+	for (const sub of others) t.true((await users.findBySub(sub)).isOk());
+});
+
+it("--prune without anybody to ask, or --yes, is refused before anything is done", async (t) => {
+	await admit(1);
+	const { output, errors, status } = await run("--prune");
+	t.is(output, "");
+	t.regex(errors, /^--prune asks .*: add --yes, or look first with --dry-run\.\n$/);
+	t.is(status, 2);
+	t.like(await summaryOf(), { created: 1 });
+});
+
+it("--prune refuses to remove more than a tenth, and anything while the pool lists nobody, unless --force", async (t) => {
+	const [first = "", second = "", ...others] = await admit(11);
+	await run();
+	await people.delete(first);
+	await people.delete(second);
+	const tooMany = await run("--prune", "--yes");
+	t.regex(tooMany.output, /account: 2 of 11, more than a tenth; none was removed: .* --force/);
+	t.is(tooMany.status, 1);
+	t.true((await users.findBySub(first)).isOk());
+	t.like(await summaryOf("--prune", "--yes", "--force"), { removed: 2, status: 0 });
+
+	for (const sub of others) await people.delete(sub);
+	const nobody = await run("--prune", "--yes");
+	t.regex(nobody.output, /the pool lists nobody: .* --force/);
+	t.is(nobody.status, 1);
+	t.like(await summaryOf("--prune", "--yes", "--force"), { removed: 9, status: 0 });
+});
+
+it("what fails is named by sub, with the reason, and fails the run; the others are recorded", async (t) => {
+	const [invalid = "", corrupt = "", fine = ""] = await admit(3);
+	await run();
+	await users.remove(fine);
+	await people.change(invalid, { email: "Ada Lovelace" });
+	await alter(corrupt, "emailVerified", "yes");
+	const summary = await summaryOf();
+	t.like(summary, { created: 1, failed: 2, status: 1 });
+	const bySub = (one: { sub: string }, other: { sub: string }) => (one.sub < other.sub ? -1 : 1);
+	t.deepEqual(
+		summary.failures.sort(bySub),
+		[
+			{ sub: invalid, type: "InvalidIdentity", reason: "email is malformed" },
+			{ sub: corrupt, type: "CorruptUser", reason: "emailVerified is of the wrong type" },
+		].sort(bySub),
+	);
+	const { output, status } = await run();
+	t.is(status, 1);
+	t.true(output.includes(`  ${invalid}  InvalidIdentity: email is malformed\n`));
+	t.false(/@|Ada/.test(output));
+});
+
+it("what Cognito throttles is waited out", async (t) => {
+	await admit(1);
+	const lift = stack.fault({
+		service: "cognito-idp",
+		operation: "AdminUpdateUserAttributes",
+		kind: "throttle",
+		// As often as the SDK tries by itself.
+		times: 3,
+	});
+	t.like(await summaryOf(), { created: 1, failed: 0, status: 0 });
+	lift();
+});
+
+it("Ctrl-C ends it after the calls in flight, with the summary, and another run does the rest", async (t) => {
+	await admit(40);
+	const lift = stack.fault({
+		service: "dynamodb",
+		operation: "PutItem",
+		kind: "delay",
+		milliseconds: 60_000,
+	});
+	const begun = new Promise<void>((resolve) => {
+		stack.onCall(({ operation }) => operation === "PutItem" && resolve());
+	});
+	const child = start([...here(), "--json"]);
+	const ended = end(child);
+	await begun;
+	child.kill("SIGINT");
+	child.stderr.once("data", lift);
+	const { output, errors, status } = await ended;
+	t.is(status, 130);
+	t.regex(errors, /Ending after the calls in flight/);
+	const summary = JSON.parse(output);
+	t.true(summary.interrupted);
+	t.true(summary.created > 0 && summary.created < 40);
+	t.like(await summaryOf(), { created: 40 - summary.created, unchanged: summary.created });
+});
+
+it("--stack reads where to work from Pulumi", async (t) => {
+	const [sub = ""] = await admit(1);
+	const bin = await mkdtemp(join(tmpdir(), "pulumi-"));
+	t.teardown(() => rm(bin, { recursive: true }));
+	const pulumi = (script: string) =>
+		writeFile(join(bin, "pulumi"), `#!${process.execPath}\n${script}`, { mode: 0o755 });
+	const withPulumi = (...flags: string[]) =>
+		end(start(["--stack", "dev", ...flags], { ...environment(), PATH: bin }));
+
+	const missing = await withPulumi();
+	t.is(missing.status, 1);
+	t.regex(missing.errors, /^There is no pulumi on the PATH: [^\n]*\n$/);
+
+	await pulumi("console.error(\"error: no stack named 'dev' found\"); process.exitCode = 255;");
+	const failing = await withPulumi();
+	t.is(failing.status, 1);
+	t.regex(failing.errors, /^pulumi cannot read .* stack dev: no stack named 'dev' found\n$/);
+
+	await pulumi("console.log('{}')");
+	const fresh = await withPulumi();
+	t.is(fresh.status, 1);
+	t.regex(fresh.errors, /^The stack dev has no output userPoolId, .*: run npx pulumi up [^\n]*\n$/);
+
+	const asked = '["stack","output","--json","--non-interactive","--stack","dev"]';
+	await pulumi(`
+		if (JSON.stringify(process.argv.slice(2)) !== '${asked}') process.exit(1);
+		console.log(${JSON.stringify(JSON.stringify(stack.outputs))});
+	`);
+	const found = await withPulumi("--endpoint", stack.endpoint);
+	t.is(found.errors, "");
+	t.is(found.status, 0);
+	t.true((await users.findBySub(sub)).isOk());
+});
+
+for (const [what, flags, sentence] of [
+	["no place", [], /^Say where: with --stack <name>, or with --user-pool-id/],
+	["half a place", ["--user-pool-id", "x"], /^Say where: /],
+	["an unknown flag", ["--prun"], /^Unknown option '--prun'; see --help/],
+	["an argument", ["dev"], /^Too many arguments; see --help/],
+	["a flag without its value", ["--stack"], /^Option '--stack <name>' argument missing/],
+	["an endpoint that is no URL", ["--endpoint", "4566"], /^--endpoint takes a URL/],
+	["--force without --prune", ["--stack", "dev", "--force"], /^--yes and --force are about/],
+] as const) {
+	test(`${what} is wrong usage, told in a sentence`, async (t) => {
+		const { output, errors, status } = await end(start(flags));
+		t.is(output, "");
+		t.is(status, 2);
+		t.regex(errors, sentence);
+		t.is(errors.trim().split("\n").length, 1);
+	});
+}
+
+for (const [what, change, sentence] of [
+	[
+		"a user pool that is not there",
+		{ "--user-pool-id": "us-east-1_none" },
+		/^There is no user pool us-east-1_none in us-east-1: check --user-pool-id and --region\.\n$/,
+	],
+	[
+		"a table that is not there",
+		{ "--table": "none" },
+		/^There is no table none in us-east-1: check --table/,
+	],
+	[
+		"an endpoint where nothing answers",
+		{ "--endpoint": "http://127.0.0.1:1" },
+		/^Nothing answers for user pool .* \(ECONNREFUSED\): check/,
+	],
+	["no region", { "--region": undefined }, /^There is no AWS region: give --region/],
+	["no credentials", { AWS_ACCESS_KEY_ID: "" }, /^There are no AWS credentials: set /],
+] as const) {
+	test(`${what} is told in a sentence, before anything is done`, async (t) => {
+		const place = {
+			"--user-pool-id": stack.outputs.userPoolId,
+			"--table": tableName,
+			"--region": stack.clientOptions.region,
+			"--endpoint": stack.endpoint,
+		};
+		const flags = Object.entries({ ...place, ...change }).filter(
+			([name, value]) => name.startsWith("--") && value !== undefined,
+		);
+		const { output, errors, status } = await end(
+			start(flags.flat().map(String), { ...environment(), ...change }),
+		);
+		t.is(output, "");
+		t.is(status, 1);
+		t.regex(errors, sentence);
+		t.is(errors.trim().split("\n").length, 1);
+	});
+}

@@ -1,0 +1,67 @@
+import {
+	CognitoIdentityProviderClient,
+	paginateListUsers,
+} from "@aws-sdk/client-cognito-identity-provider";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient, paginateScan } from "@aws-sdk/lib-dynamodb";
+import { createUsers, parseEvent, type User } from "../domain";
+import { hasIdentity, parseAccount } from "../domain/user/identity";
+import type { Stack } from "../local/stack";
+import { deadLetters } from "./deadLetters";
+
+/** How the accounts of a pool and the profiles of a table agree. */
+export interface Comparison {
+	/** How many confirmed accounts have exactly one profile, equal to the account, and are linked to it. */
+	readonly recorded: number;
+	/** The subs of those that differ, while an event of theirs rests in the dead-letter queue, whole. */
+	readonly resting: readonly string[];
+	/** What differs otherwise, one sentence each. */
+	readonly wrong: readonly string[];
+}
+
+/** Compares every confirmed account with every profile: what tests of faults end with. */
+export async function comparePoolAndTable(stack: Stack): Promise<Comparison> {
+	const { userPoolId: UserPoolId, tableName: TableName } = stack.outputs;
+	const client = new DynamoDBClient(stack.clientOptions);
+	const users = createUsers({ tableName: String(TableName), client });
+	const table = DynamoDBDocumentClient.from(client);
+	const profiles = new Map<string, User>();
+	for await (const { Items = [] } of paginateScan({ client: table }, { TableName })) {
+		const found = await Promise.all(
+			Items.map(({ PK }) => users.findBySub(String(PK).replace("USER#", ""))),
+		);
+		for (const user of found) profiles.set(user._unsafeUnwrap().sub, user._unsafeUnwrap());
+	}
+	const resting = new Set<string>();
+	for (const letter of await deadLetters(stack)) {
+		const event = parseEvent(letter.event);
+		if (event.isOk()) resting.add(event.value.account.identity.sub);
+	}
+
+	const differing = new Map<string, string>();
+	let recorded = 0;
+	const pool = { client: new CognitoIdentityProviderClient(stack.clientOptions) };
+	for await (const { Users = [] } of paginateListUsers(pool, { UserPoolId })) {
+		for (const { Username = "", Attributes = [], UserStatus } of Users) {
+			if (UserStatus !== "CONFIRMED") continue;
+			const { identity, userId } = parseAccount(
+				Username,
+				Object.fromEntries(Attributes.map(({ Name, Value }) => [Name, Value])),
+			)._unsafeUnwrap();
+			const profile = profiles.get(identity.sub);
+			profiles.delete(identity.sub);
+			if (!profile) differing.set(identity.sub, "has no profile");
+			else if (!hasIdentity(profile, identity)) differing.set(identity.sub, "has another profile");
+			else if (userId !== profile.userId) differing.set(identity.sub, "is not linked");
+			else recorded++;
+		}
+	}
+	for (const sub of profiles.keys()) differing.set(sub, "has a profile and no account");
+
+	const left = [...differing].filter(([sub]) => !resting.has(sub));
+	return {
+		recorded,
+		resting: [...differing.keys()].filter((sub) => resting.has(sub)),
+		wrong: left.map(([sub, what]) => `${sub} ${what}`),
+	};
+}

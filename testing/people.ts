@@ -1,0 +1,152 @@
+import {
+	AdminConfirmSignUpCommand,
+	AdminCreateUserCommand,
+	AdminDeleteUserCommand,
+	AdminGetUserCommand,
+	AdminUpdateUserAttributesCommand,
+	type AuthenticationResultType,
+	CognitoIdentityProviderClient,
+	ConfirmForgotPasswordCommand,
+	ConfirmSignUpCommand,
+	ForgotPasswordCommand,
+	InitiateAuthCommand,
+	RespondToAuthChallengeCommand,
+	SignUpCommand,
+	UpdateUserAttributesCommand,
+} from "@aws-sdk/client-cognito-identity-provider";
+import type { Stack } from "../local/stack";
+
+const password = "Analytical-1843";
+const temporaryPassword = "Temporary-1842";
+
+/** What persons and administrators do in the user pool of an embedded stack, each with one call of Cognito. */
+export class People {
+	readonly #cognito: CognitoIdentityProviderClient;
+	readonly #stack: Stack;
+	readonly #client: { readonly ClientId: string | undefined };
+	readonly #pool: { readonly UserPoolId: string | undefined };
+
+	constructor(stack: Stack) {
+		this.#cognito = new CognitoIdentityProviderClient({
+			...stack.clientOptions,
+			// A crowd shares 50 connections, and waits for one without a warning.
+			requestHandler: { socketAcquisitionWarningTimeout: 60_000 },
+		});
+		this.#stack = stack;
+		this.#client = { ClientId: stack.outputs.userPoolClientId };
+		this.#pool = { UserPoolId: stack.outputs.userPoolId };
+	}
+
+	/** A person signs up; answers the sub. */
+	async signUp(email: string, attributes: Record<string, string> = {}): Promise<string> {
+		const { UserSub } = await this.#cognito.send(
+			new SignUpCommand({
+				...this.#client,
+				Username: email,
+				Password: password,
+				UserAttributes: toAttributes({ email, ...attributes }),
+			}),
+		);
+		return String(UserSub);
+	}
+
+	/** A person confirms with the code that was mailed. */
+	async confirm(email: string): Promise<void> {
+		const ConfirmationCode = this.#stack.codeFor(email);
+		await this.#cognito.send(
+			new ConfirmSignUpCommand({ ...this.#client, Username: email, ConfirmationCode }),
+		);
+	}
+
+	/** A person forgets the password, and sets it anew with the code that was mailed. */
+	async forgetPassword(email: string): Promise<void> {
+		const account = { ...this.#client, Username: email };
+		await this.#cognito.send(new ForgotPasswordCommand(account));
+		const ConfirmationCode = this.#stack.codeFor(email);
+		await this.#cognito.send(
+			new ConfirmForgotPasswordCommand({ ...account, ConfirmationCode, Password: password }),
+		);
+	}
+
+	/** A person signs in, with a new password where Cognito asks for one; answers the claims of the ID token. */
+	async signIn(email: string): Promise<Record<string, unknown>> {
+		const [, claims = ""] = String((await this.#tokens(email))?.IdToken).split(".");
+		return JSON.parse(Buffer.from(claims, "base64url").toString());
+	}
+
+	/** A person signs in, and changes attributes of their own account. */
+	async changeOwn(email: string, attributes: Record<string, string>): Promise<void> {
+		const AccessToken = (await this.#tokens(email))?.AccessToken;
+		const UserAttributes = toAttributes(attributes);
+		await this.#cognito.send(new UpdateUserAttributesCommand({ AccessToken, UserAttributes }));
+	}
+
+	async #tokens(email: string): Promise<AuthenticationResultType | undefined> {
+		const begin = (PASSWORD: string) =>
+			this.#cognito.send(
+				new InitiateAuthCommand({
+					...this.#client,
+					AuthFlow: "USER_PASSWORD_AUTH",
+					AuthParameters: { USERNAME: email, PASSWORD },
+				}),
+			);
+		const { AuthenticationResult } = await begin(password).catch(async () => {
+			const { ChallengeName, Session } = await begin(temporaryPassword);
+			return this.#cognito.send(
+				new RespondToAuthChallengeCommand({
+					...this.#client,
+					ChallengeName,
+					Session,
+					ChallengeResponses: { USERNAME: email, NEW_PASSWORD: password },
+				}),
+			);
+		});
+		return AuthenticationResult;
+	}
+
+	/** An administrator makes an account, with a verified email and a temporary password; answers the sub. */
+	async create(email: string): Promise<string> {
+		const { User } = await this.#cognito.send(
+			new AdminCreateUserCommand({
+				...this.#pool,
+				Username: email,
+				TemporaryPassword: temporaryPassword,
+				MessageAction: "SUPPRESS",
+				UserAttributes: toAttributes({ email, email_verified: "true" }),
+			}),
+		);
+		return String(User?.Attributes?.find(({ Name }) => Name === "sub")?.Value);
+	}
+
+	/** An administrator confirms a sign-up. */
+	async approve(email: string): Promise<void> {
+		await this.#cognito.send(new AdminConfirmSignUpCommand({ ...this.#pool, Username: email }));
+	}
+
+	/** An administrator changes attributes of an account. */
+	async change(email: string, attributes: Record<string, string>): Promise<void> {
+		await this.#cognito.send(
+			new AdminUpdateUserAttributesCommand({
+				...this.#pool,
+				Username: email,
+				UserAttributes: toAttributes(attributes),
+			}),
+		);
+	}
+
+	/** An administrator deletes an account. */
+	async delete(email: string): Promise<void> {
+		await this.#cognito.send(new AdminDeleteUserCommand({ ...this.#pool, Username: email }));
+	}
+
+	/** The attributes of an account, as Cognito names them. */
+	async attributes(email: string): Promise<Record<string, string | undefined>> {
+		const { UserAttributes = [] } = await this.#cognito.send(
+			new AdminGetUserCommand({ ...this.#pool, Username: email }),
+		);
+		return Object.fromEntries(UserAttributes.map(({ Name, Value }) => [Name, Value]));
+	}
+}
+
+const toAttributes = (attributes: Record<string, string>) =>
+	Object.entries(attributes).map(([Name, Value]) => ({ Name, Value }));
