@@ -11,7 +11,7 @@ import {
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
 import test from "ava";
-import { createUsers } from "./domain";
+import { createUsers, openTable } from "./domain";
 import { declared } from "./local/program";
 import { startStack } from "./local/stack";
 import { People } from "./testing/people";
@@ -90,7 +90,7 @@ test("entries in the registry extend the user from the pool's schema to both loo
 	const tableName = String(stack.outputs.tableName);
 	const client = new DynamoDBClient(stack.clientOptions);
 	const extended = require(join(directory, "domain")) as { createUsers: typeof createUsers };
-	const users = extended.createUsers({ tableName, client });
+	const users = extended.createUsers(openTable({ tableName, client }));
 	const people = new People(stack);
 
 	const { stdout } = await promisify(execFile)(
@@ -159,9 +159,9 @@ test("profiles stored before an attribute was added still read, and take it at t
 		tableName: String(stack.outputs.tableName),
 		client: new DynamoDBClient(stack.clientOptions),
 	};
-	const before = createUsers(options);
+	const before = createUsers(openTable(options));
 	const extended = require(join(directory, "domain")) as { createUsers: typeof createUsers };
-	const after = extended.createUsers(options);
+	const after = extended.createUsers(openTable(options));
 	const people = new People(stack);
 	const email = "ada@example.com";
 	const sub = await people.create(email);

@@ -1,5 +1,7 @@
 import { RunError } from "@pulumi/pulumi";
 import test from "ava";
+import { registry } from "./domain/user/identity";
+import type { IdentityAttribute } from "./domain/user/registry";
 import { type EvaluateOptions, evaluate, type Program } from "./local/program";
 
 const programs = new Map<string, Promise<Program>>();
@@ -37,9 +39,9 @@ const types = {
 const all = (program: Program, kind: keyof typeof types) =>
 	program.resources.filter(({ type }) => type === types[kind]);
 
-function one(program: Program, kind: keyof typeof types, name?: string) {
-	const [found, ...more] = all(program, kind).filter((each) => !name || each.name === name);
-	if (!found || more.length > 0) throw new Error(`not exactly one ${kind} ${name ?? ""}`);
+function one(program: Program, kind: keyof typeof types, name: string) {
+	const [found, ...more] = all(program, kind).filter((each) => each.name === name);
+	if (!found || more.length > 0) throw new Error(`not exactly one ${kind} ${name}`);
 	return found;
 }
 
@@ -65,22 +67,22 @@ function grants(program: Program, name: string) {
 	const publish = {
 		Effect: "Allow",
 		Action: ["events:PutEvents"],
-		Resource: one(program, "bus").arn,
+		Resource: one(program, "bus", "users").arn,
 	};
 	const write = {
 		Effect: "Allow",
 		Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
-		Resource: one(program, "table").arn,
+		Resource: one(program, "table", "users").arn,
 	};
 	const link = {
 		Effect: "Allow",
 		Action: ["cognito-idp:AdminGetUser", "cognito-idp:AdminUpdateUserAttributes"],
-		Resource: one(program, "pool").arn,
+		Resource: one(program, "pool", "users").arn,
 	};
 	const deadLetters = {
 		Effect: "Allow",
 		Action: ["sqs:SendMessage"],
-		Resource: one(program, "queue").arn,
+		Resource: one(program, "queue", "recordUser").arn,
 	};
 	return { logs, publish, write, link, deadLetters };
 }
@@ -114,7 +116,8 @@ test("the consumer may write, link and keep dead letters, and nothing else", asy
 	const { logs, write, link, deadLetters } = grants(program, "recordUser");
 	t.deepEqual(allowed(program, "recordUser"), {
 		logs: [logs],
-		record: [write, link, deadLetters],
+		record: [write, link],
+		deadLetters: [deadLetters],
 	});
 });
 
@@ -124,8 +127,9 @@ test("every function has a role of its own, which Lambda alone assumes, without 
 		functions.map((name) => one(program, "fn", name).inputs.role),
 		functions.map((name) => one(program, "role", name).arn),
 	);
-	t.is(all(program, "role").length, functions.length);
-	for (const { inputs } of all(program, "role")) {
+	const roles = all(program, "fn").map(({ inputs }) => inputs.role);
+	t.is(new Set(roles).size, roles.length);
+	for (const { inputs } of functions.map((name) => one(program, "role", name))) {
 		t.is(inputs.managedPolicyArns, undefined);
 		const { Statement } = JSON.parse(String(inputs.assumeRolePolicy));
 		t.deepEqual(
@@ -133,8 +137,11 @@ test("every function has a role of its own, which Lambda alone assumes, without 
 			[{ Service: "lambda.amazonaws.com" }],
 		);
 	}
+	const ours = new Set(functions.map((name) => one(program, "role", name).physicalName));
 	t.deepEqual(
-		program.resources.filter(({ type }) => /PolicyAttachment/.test(type)),
+		program.resources.filter(
+			({ type, inputs }) => /PolicyAttachment/.test(type) && ours.has(String(inputs.role)),
+		),
 		[],
 	);
 });
@@ -142,55 +149,61 @@ test("every function has a role of its own, which Lambda alone assumes, without 
 test("the pool alone may invoke the triggers, and the rule alone the consumer", async (t) => {
 	const program = await declare();
 	const action = "lambda:InvokeFunction";
+	const permissionOf = (name: string) => {
+		const invoked = one(program, "fn", name).physicalName;
+		const found = all(program, "permission").filter(({ inputs }) => inputs.function === invoked);
+		t.is(found.length, 1, name);
+		return found[0]?.inputs;
+	};
 	for (const name of triggers) {
-		t.deepEqual(one(program, "permission", name).inputs, {
+		t.deepEqual(permissionOf(name), {
 			action,
 			function: one(program, "fn", name).physicalName,
 			principal: "cognito-idp.amazonaws.com",
-			sourceArn: one(program, "pool").arn,
+			sourceArn: one(program, "pool", "users").arn,
 		});
 	}
-	t.deepEqual(one(program, "permission", "recordUser").inputs, {
+	t.deepEqual(permissionOf("recordUser"), {
 		action,
 		function: one(program, "fn", "recordUser").physicalName,
 		principal: "events.amazonaws.com",
-		sourceArn: one(program, "rule").arn,
+		sourceArn: one(program, "rule", "recordUser").arn,
 	});
-	t.is(all(program, "permission").length, functions.length);
 });
 
 test("the rule alone may send to the dead-letter queue from outside", async (t) => {
 	const program = await declare();
-	const queue = one(program, "queue");
-	t.deepEqual(JSON.parse(String(one(program, "queuePolicy").inputs.policy)).Statement, [
+	const queue = one(program, "queue", "recordUser");
+	const policy = one(program, "queuePolicy", "recordUser");
+	t.is(policy.inputs.queueUrl, queue.id);
+	t.deepEqual(JSON.parse(String(policy.inputs.policy)).Statement, [
 		{
 			Effect: "Allow",
 			Principal: { Service: "events.amazonaws.com" },
 			Action: "sqs:SendMessage",
 			Resource: queue.arn,
-			Condition: { ArnEquals: { "aws:SourceArn": one(program, "rule").arn } },
+			Condition: { ArnEquals: { "aws:SourceArn": one(program, "rule", "recordUser").arn } },
 		},
 	]);
 	t.is(queue.inputs.sqsManagedSseEnabled, true);
 });
 
-test("the app client reads the link and cannot write it", async (t) => {
-	const { inputs } = one(await declare(), "client");
-	t.deepEqual(inputs.readAttributes, [
-		"email_verified",
-		"email",
-		"name",
-		"given_name",
-		"family_name",
-		"custom:userId",
-	]);
-	t.deepEqual(inputs.writeAttributes, ["email", "name", "given_name", "family_name"]);
+test("the app client reads and writes what the registry lets it, and reads the link, which it cannot write", async (t) => {
+	const { inputs } = one(await declare(), "client", "users");
+	const allowedTo = (...accesses: string[]) =>
+		Object.values<IdentityAttribute>(registry)
+			.filter(({ client = "" }) => accesses.includes(client))
+			.map(({ cognito }) => cognito);
+	t.deepEqual(inputs.readAttributes, ["custom:userId", ...allowedTo("read", "readWrite")]);
+	t.deepEqual(inputs.writeAttributes, allowedTo("readWrite"));
+	t.true(allowedTo("readWrite").includes("email"));
+	t.false(allowedTo("readWrite").includes("custom:userId"));
 	t.like(inputs, { preventUserExistenceErrors: "ENABLED", generateSecret: false });
 });
 
 test("the pool takes an email as username, in any case, and verifies it before it changes", async (t) => {
 	const program = await declare();
-	t.like(one(program, "pool").inputs, {
+	t.like(one(program, "pool", "users").inputs, {
 		usernameAttributes: ["email"],
 		usernameConfiguration: { caseSensitive: false },
 		autoVerifiedAttributes: ["email"],
@@ -204,10 +217,14 @@ test("the pool takes an email as username, in any case, and verifies it before i
 });
 
 test("the table has the keys and the index of the design, is encrypted and restorable to any point in time", async (t) => {
-	const { inputs } = one(await declare(), "table");
-	t.deepEqual(inputs.globalSecondaryIndexes, [
-		{ name: "GSI1", hashKey: "GSI1PK", rangeKey: "GSI1SK", projectionType: "ALL" },
-	]);
+	const { inputs } = one(await declare(), "table", "users");
+	const [index] = [inputs.globalSecondaryIndexes].flat();
+	t.deepEqual(index, {
+		name: "GSI1",
+		hashKey: "GSI1PK",
+		rangeKey: "GSI1SK",
+		projectionType: "ALL",
+	});
 	t.like(inputs, {
 		hashKey: "PK",
 		rangeKey: "SK",
@@ -246,37 +263,38 @@ test("an archive holds the callback as Pulumi wrote it and the one module that i
 
 test("our events go to the consumer, and what it cannot take to the dead-letter queue", async (t) => {
 	const program = await declare();
-	const rule = one(program, "rule");
-	const queue = one(program, "queue");
+	const rule = one(program, "rule", "recordUser");
+	const queue = one(program, "queue", "recordUser");
 	const recordUser = one(program, "fn", "recordUser");
 	t.deepEqual(JSON.parse(String(rule.inputs.eventPattern)), {
 		source: ["user-profiles"],
 		"detail-type": ["UserConfirmed", "UserAuthenticated"],
 	});
-	t.like(one(program, "target").inputs, {
+	t.like(one(program, "target", "recordUser").inputs, {
 		rule: rule.physicalName,
 		arn: recordUser.arn,
 		retryPolicy: { maximumEventAgeInSeconds: 86400, maximumRetryAttempts: 185 },
 		deadLetterConfig: { arn: queue.arn },
 	});
-	t.like(one(program, "invokeConfig").inputs, {
+	t.like(one(program, "invokeConfig", "recordUser").inputs, {
 		functionName: recordUser.physicalName,
 		maximumRetryAttempts: 2,
 		destinationConfig: { onFailure: { destination: queue.arn } },
 	});
 	t.is(queue.inputs.messageRetentionSeconds, 14 * 24 * 60 * 60);
-	t.is(one(program, "archive").inputs.retentionDays, 14);
+	t.is(one(program, "archive", "users").inputs.retentionDays, 14);
 });
 
 test("dead letters and errors of the triggers raise an alarm, which goes to the topic", async (t) => {
 	const program = await declare();
-	t.deepEqual(
-		all(program, "alarm").map(({ name, inputs }) => [name, inputs.alarmActions]),
-		["deadLetters", "triggerErrors"].map((name) => [name, [one(program, "topic").arn]]),
-	);
-	t.like(one(program, "alarm", "deadLetters").inputs, {
+	for (const name of ["recordUser", "triggerErrors"]) {
+		t.deepEqual(one(program, "alarm", name).inputs.alarmActions, [
+			one(program, "topic", "alarms").arn,
+		]);
+	}
+	t.like(one(program, "alarm", "recordUser").inputs, {
 		metricName: "ApproximateNumberOfMessagesVisible",
-		dimensions: { QueueName: one(program, "queue").physicalName },
+		dimensions: { QueueName: one(program, "queue", "recordUser").physicalName },
 	});
 	for (const name of triggers) {
 		t.like(one(program, "filter", name).inputs, {
@@ -287,10 +305,12 @@ test("dead letters and errors of the triggers raise an alarm, which goes to the 
 });
 
 test("alarmEmail mails the alarms, and without it nobody is mailed", async (t) => {
-	t.deepEqual(all(await declare(), "subscription"), []);
+	const mailed = (program: Program) =>
+		all(program, "subscription").filter(({ name }) => name === "alarms");
+	t.deepEqual(mailed(await declare()), []);
 	const program = await declare({ alarmEmail: "ops@example.com" });
-	t.deepEqual(one(program, "subscription").inputs, {
-		topic: one(program, "topic").arn,
+	t.deepEqual(mailed(program)[0]?.inputs, {
+		topic: one(program, "topic", "alarms").arn,
 		protocol: "email",
 		endpoint: "ops@example.com",
 	});
@@ -303,8 +323,8 @@ test("protect, which is the default, keeps pool and table from being deleted", a
 		[{ protect: false }, false],
 	] as const) {
 		const program = await declare(settings);
-		const pool = one(program, "pool");
-		const table = one(program, "table");
+		const pool = one(program, "pool", "users");
+		const table = one(program, "table", "users");
 		t.is(pool.inputs.deletionProtection, expected ? "ACTIVE" : "INACTIVE");
 		t.is(table.inputs.deletionProtectionEnabled, expected);
 		t.deepEqual([pool.protect, table.protect], [expected, expected]);
@@ -313,21 +333,21 @@ test("protect, which is the default, keeps pool and table from being deleted", a
 
 test("passwordAuth lets the client sign in with a password, which is not the default", async (t) => {
 	const flows = async (settings?: EvaluateOptions["settings"]) =>
-		one(await declare(settings), "client").inputs.explicitAuthFlows;
+		one(await declare(settings), "client", "users").inputs.explicitAuthFlows;
 	const secure = ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"];
 	t.deepEqual(await flows(), secure);
 	t.deepEqual(await flows({ passwordAuth: true }), [...secure, "ALLOW_USER_PASSWORD_AUTH"]);
 });
 
 test("the outputs are what an application needs", async (t) => {
-	const program = await declare();
-	t.deepEqual(program.outputs, {
-		region: "us-east-1",
-		userPoolId: one(program, "pool").id,
-		userPoolClientId: one(program, "client").id,
-		tableName: one(program, "table").physicalName,
-		eventBusName: one(program, "bus").physicalName,
-		deadLetterQueueUrl: one(program, "queue").id,
+	const program = await declare({ "aws:region": "eu-north-1" });
+	t.like(program.outputs, {
+		region: "eu-north-1",
+		userPoolId: one(program, "pool", "users").id,
+		userPoolClientId: one(program, "client", "users").id,
+		tableName: one(program, "table", "users").physicalName,
+		eventBusName: one(program, "bus", "users").physicalName,
+		deadLetterQueueUrl: one(program, "queue", "recordUser").id,
 	});
 });
 
@@ -349,3 +369,20 @@ for (const [name, value, allowedValues] of [
 		);
 	});
 }
+
+test("a setting that is not declared stops the program with a sentence that says what to do", async (t) => {
+	await t.throwsAsync(declare({ writeMod: "event" }), {
+		instanceOf: RunError,
+		message:
+			/^There is no setting writeMod: take it out with: pulumi config rm writeMod; or declare/,
+	});
+});
+
+test("a setting under the name that the project had before it was renamed stops the program with what to write", async (t) => {
+	await t.throwsAsync(declare({ "former-name:protect": false }), {
+		instanceOf: RunError,
+		message:
+			/^The setting protect is set for the project former-name, and this one is called (\S+): write \1:protect instead of former-name:protect in Pulumi\.none\.yaml\.$/,
+	});
+	await t.notThrowsAsync(declare({ "aws:profile": "ops", "datadog:apiKey": "secret" }));
+});

@@ -1,18 +1,21 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tableDefinition } from "./domain/table";
+import { problemWithAttributes } from "./domain/user/checkAttributes";
 import { eventSource, eventTypes } from "./domain/user/events";
-import {
-	type AttributeType,
-	type IdentityAttribute,
-	identityAttributes,
-	linkAttribute,
-} from "./domain/user/identity";
+import { identityEntries } from "./domain/user/identity";
+import { linkAttribute } from "./domain/user/registry";
+import { Alarm } from "./infra/alarm";
 import { BundledFunction } from "./infra/bundledFunction";
+import { attributesFor, type PoolAttribute, poolSchemas } from "./infra/poolSchema";
 import { readSettings } from "./infra/settings";
+import { Subscriber } from "./infra/subscriber";
 
 const settings = readSettings();
 const { logRetentionDays, writeMode } = settings;
+
+const problem = problemWithAttributes();
+if (problem) throw new pulumi.RunError(problem);
 
 /** For dead letters and archived events: the longest time that SQS keeps a message. */
 const retentionDays = 14;
@@ -40,11 +43,15 @@ const table = new aws.dynamodb.Table(
 	{ protect: settings.protect },
 );
 
-// Events rest here when they could not be consumed, until somebody has looked, and reconcile has made up for them.
-const deadLetterQueue = new aws.sqs.Queue("deadLetters", {
-	messageRetentionSeconds: retentionDays * 24 * 60 * 60,
-	sqsManagedSseEnabled: true,
-});
+// Where every alarm goes, and from there, if somebody is to be mailed, into their mail.
+const alarms = new aws.sns.Topic("alarms");
+if (settings.alarmEmail !== "") {
+	new aws.sns.TopicSubscription("alarms", {
+		topic: alarms.arn,
+		protocol: "email",
+		endpoint: settings.alarmEmail,
+	});
+}
 
 // The bus between the triggers and whoever wants to know of users: our own consumer, and any other subscriber.
 const bus = new aws.cloudwatch.EventBus("users");
@@ -61,11 +68,6 @@ const writeProfiles: aws.iam.PolicyStatement = {
 	Effect: "Allow",
 	Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
 	Resource: table.arn,
-};
-const keepDeadLetters: aws.iam.PolicyStatement = {
-	Effect: "Allow",
-	Action: ["sqs:SendMessage"],
-	Resource: deadLetterQueue.arn,
 };
 
 /** Both triggers run within the 5 seconds that Cognito waits: https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html */
@@ -105,6 +107,14 @@ for (const fn of triggers) {
 	if (writeMode === "immediate") fn.allow("write", [writeProfiles]);
 }
 
+const link: PoolAttribute = {
+	cognito: linkAttribute,
+	type: "string",
+	maxLength: 36,
+	client: "read",
+};
+const attributes: PoolAttribute[] = [link, ...identityEntries.map(([, attribute]) => attribute)];
+
 // The user pool: email is the username, in whatever case it is typed, and is verified before it changes.
 const userPool = new aws.cognito.UserPool(
 	"users",
@@ -116,7 +126,7 @@ const userPool = new aws.cognito.UserPool(
 		accountRecoverySetting: { recoveryMechanisms: [{ name: "verified_email", priority: 1 }] },
 		mfaConfiguration: "OPTIONAL",
 		softwareTokenMfaConfiguration: { enabled: true },
-		schemas: poolSchemas(),
+		schemas: poolSchemas(attributes),
 		lambdaConfig: {
 			postConfirmation: postConfirmation.arn,
 			postAuthentication: postAuthentication.arn,
@@ -149,84 +159,32 @@ const client = new aws.cognito.UserPoolClient("users", {
 	],
 	preventUserExistenceErrors: "ENABLED",
 	enableTokenRevocation: true,
-	readAttributes: [...attributesOf("read"), ...attributesOf("readWrite"), linkAttribute],
-	writeAttributes: attributesOf("readWrite"),
+	readAttributes: attributesFor(attributes, "read", "readWrite"),
+	writeAttributes: attributesFor(attributes, "readWrite"),
 });
 
-// The consumer: writes the profile that an event tells of, and links the account to it.
-const recordUser = new BundledFunction("recordUser", {
+/** What every subscriber of our events has in common. */
+const subscriber = {
+	bus,
+	source: eventSource,
+	alarms,
+	logRetentionDays,
+	deadLetterRetentionDays: retentionDays,
+};
+
+// The first subscriber: writes the profile that an event tells of, and links the account to it.
+const recordUser = new Subscriber("recordUser", {
+	...subscriber,
+	detailTypes: eventTypes,
 	callbackFactory: () => {
 		const { handler } = require("./handlers/recordUser") as typeof import("./handlers/recordUser");
 		return handler;
 	},
 	timeout: 30,
 	environment: { TABLE_NAME: table.name, USER_POOL_ID: userPool.id },
-	logRetentionDays,
 });
-recordUser.allow("record", [writeProfiles, linkAccounts, keepDeadLetters]);
+recordUser.allow("record", [writeProfiles, linkAccounts]);
 
-// Lambda tries a failed event three times; then it goes to the dead-letter queue.
-new aws.lambda.FunctionEventInvokeConfig("recordUser", {
-	functionName: recordUser.name,
-	maximumRetryAttempts: 2,
-	maximumEventAgeInSeconds: 6 * 60 * 60,
-	destinationConfig: { onFailure: { destination: deadLetterQueue.arn } },
-});
-
-// Our events, and no others, go to the consumer; what cannot be delivered within a day goes to the dead-letter queue too.
-const rule = new aws.cloudwatch.EventRule("recordUser", {
-	eventBusName: bus.name,
-	eventPattern: JSON.stringify({ source: [eventSource], "detail-type": eventTypes }),
-});
-recordUser.letInvoke("events.amazonaws.com", rule.arn);
-new aws.sqs.QueuePolicy("deadLetters", {
-	queueUrl: deadLetterQueue.url,
-	policy: pulumi.jsonStringify({
-		Version: "2012-10-17",
-		Statement: [
-			{
-				Effect: "Allow",
-				Principal: { Service: "events.amazonaws.com" },
-				Action: "sqs:SendMessage",
-				Resource: deadLetterQueue.arn,
-				Condition: { ArnEquals: { "aws:SourceArn": rule.arn } },
-			},
-		],
-	}),
-});
-new aws.cloudwatch.EventTarget("recordUser", {
-	rule: rule.name,
-	eventBusName: bus.name,
-	arn: recordUser.arn,
-	retryPolicy: { maximumEventAgeInSeconds: 24 * 60 * 60, maximumRetryAttempts: 185 },
-	deadLetterConfig: { arn: deadLetterQueue.arn },
-});
-
-// Alarms: an event rests in the dead-letter queue, or a trigger has failed.
-const alarms = new aws.sns.Topic("alarms");
-if (settings.alarmEmail !== undefined) {
-	new aws.sns.TopicSubscription("alarms", {
-		topic: alarms.arn,
-		protocol: "email",
-		endpoint: settings.alarmEmail,
-	});
-}
-const alarm = {
-	comparisonOperator: "GreaterThanThreshold",
-	threshold: 0,
-	evaluationPeriods: 1,
-	treatMissingData: "notBreaching",
-	alarmActions: [alarms.arn],
-};
-new aws.cloudwatch.MetricAlarm("deadLetters", {
-	...alarm,
-	alarmDescription: "Events that could not be consumed rest in the dead-letter queue.",
-	namespace: "AWS/SQS",
-	metricName: "ApproximateNumberOfMessagesVisible",
-	dimensions: { QueueName: deadLetterQueue.name },
-	statistic: "Maximum",
-	period: 60,
-});
 // The triggers fail open, so Lambda sees no error in most of what fails: what they log as one is counted as well.
 const errorMetric = {
 	namespace: `${pulumi.getProject()}/${pulumi.getStack()}`,
@@ -234,9 +192,9 @@ const errorMetric = {
 };
 new aws.cloudwatch.LogMetricFilter("postConfirmation", errorsLoggedBy(postConfirmation));
 new aws.cloudwatch.LogMetricFilter("postAuthentication", errorsLoggedBy(postAuthentication));
-new aws.cloudwatch.MetricAlarm("triggerErrors", {
-	...alarm,
-	alarmDescription: "A trigger could not record or publish a user; see the logs of the triggers.",
+new Alarm("triggerErrors", {
+	topic: alarms,
+	description: "A trigger could not record or publish a user; see the logs of the triggers.",
 	metricQueries: [
 		{
 			id: "errors",
@@ -254,51 +212,7 @@ export const userPoolId = userPool.id;
 export const userPoolClientId = client.id;
 export const tableName = table.name;
 export const eventBusName = bus.name;
-export const deadLetterQueueUrl = deadLetterQueue.url;
-
-/**
- * The attributes that a pool must be told of: the link, the registry's `custom:` ones, and that an email is required and how
- * long it may be. The standard ones are in every pool, and a pool that exists takes no others than `custom:` ones:
- * https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AddCustomAttributes.html
- */
-function poolSchemas(): aws.types.input.cognito.UserPoolSchema[] {
-	const link = { cognito: linkAttribute, type: "string", maxLength: 36 } as const;
-	return [link, ...Object.values<IdentityAttribute>(identityAttributes)]
-		.filter(({ cognito }) => cognito === "email" || cognito.startsWith("custom:"))
-		.map((attribute) => ({
-			name: attribute.cognito.replace("custom:", ""),
-			mutable: true,
-			required: attribute.cognito === "email",
-			...typeAndConstraints(attribute),
-		}));
-}
-
-function typeAndConstraints(attribute: AttributeType) {
-	switch (attribute.type) {
-		case "string":
-			return {
-				attributeDataType: "String",
-				stringAttributeConstraints: { minLength: "0", maxLength: String(attribute.maxLength) },
-			};
-		case "number":
-			return {
-				attributeDataType: "Number",
-				numberAttributeConstraints: {
-					minValue: String(attribute.min),
-					maxValue: String(attribute.max),
-				},
-			};
-		case "boolean":
-			return { attributeDataType: "Boolean" };
-	}
-}
-
-/** The Cognito names of the attributes to which the registry gives the app client this access. */
-function attributesOf(access: "read" | "readWrite"): string[] {
-	return Object.values<IdentityAttribute>(identityAttributes)
-		.filter(({ client }) => client === access)
-		.map(({ cognito }) => cognito);
-}
+export const deadLetterQueueUrl = recordUser.deadLetters.url;
 
 function errorsLoggedBy(fn: { logGroup: aws.cloudwatch.LogGroup }) {
 	return {

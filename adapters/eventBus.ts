@@ -1,8 +1,7 @@
-import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
+import { type EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import { err, ok, ResultAsync } from "neverthrow";
 import { isRetryable } from "../domain/errors";
 import { toEventEntry, type UserEvent } from "../domain/user/events";
-import type { ClientLimits } from "../handlers/runtime/clientLimits";
 
 /** EventBridge did not take an event: it was throttled, timed out, refused, or reported the entry as failed. */
 export interface EventRejected {
@@ -14,9 +13,8 @@ export interface EventRejected {
 /** Publishes one event, in one round trip. */
 export type Publish = (event: UserEvent) => ResultAsync<void, EventRejected>;
 
-/** Opens an event bus, once per function: the client it makes keeps its connections. */
-export function createPublish(eventBusName: string, limits: ClientLimits): Publish {
-	const client = new EventBridgeClient(limits);
+/** Makes the publishing to one event bus. */
+export function createPublish(eventBusName: string, client: EventBridgeClient): Publish {
 	return (event) => {
 		const { source, detailType, detail } = toEventEntry(event);
 		const command = new PutEventsCommand({

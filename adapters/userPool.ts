@@ -1,13 +1,19 @@
 import {
 	AdminGetUserCommand,
 	AdminUpdateUserAttributesCommand,
+	type AttributeType,
 	type CognitoIdentityProviderClient,
+	paginateListUsers,
 	UserNotFoundException,
+	UserStatusType,
+	type UserType,
 } from "@aws-sdk/client-cognito-identity-provider";
-import { ResultAsync } from "neverthrow";
+import { err, ok, type Result, ResultAsync } from "neverthrow";
 import { type AccountNotFound, isRetryable, type UserPoolUnavailable } from "../domain/errors";
+import type { ListedAccount } from "../domain/sync/reconcile";
 import type { UserPool } from "../domain/sync/record";
-import { linkAttribute, parseAccount } from "../domain/user/identity";
+import { parseAccount } from "../domain/user/identity";
+import { linkAttribute } from "../domain/user/registry";
 
 /** The domain's user pool, on Cognito's admin API: one round trip a call. */
 export function createUserPool(
@@ -19,11 +25,8 @@ export function createUserPool(
 			ResultAsync.fromPromise(
 				client.send(new AdminGetUserCommand({ UserPoolId: userPoolId, Username: username })),
 				toError,
-			).andThen(({ Username = username, UserAttributes = [] }) =>
-				parseAccount(
-					Username,
-					Object.fromEntries(UserAttributes.map(({ Name, Value }) => [Name, Value])),
-				),
+			).andThen(({ Username = username, UserAttributes }) =>
+				parseAccount(Username, attributesByName(UserAttributes)),
 			),
 		link: (username, userId) =>
 			ResultAsync.fromPromise(
@@ -39,7 +42,59 @@ export function createUserPool(
 	};
 }
 
+/** The most that Cognito answers at once. */
+const pageSize = 60;
+
+/** Those of an account that somebody can sign in to, or could until the password was reset. */
+const confirmed: readonly (UserStatusType | undefined)[] = [
+	UserStatusType.CONFIRMED,
+	UserStatusType.EXTERNAL_PROVIDER,
+	UserStatusType.RESET_REQUIRED,
+];
+
+/**
+ * Lists the accounts of a user pool, page by page. It never throws.
+ *
+ * Cost: one ListUsers, one round trip, for each 60 accounts. Eventually consistent, as Cognito's listing is.
+ *
+ * @returns pages; the last is an error if the pool could not be listed to its end
+ */
+export async function* listAccounts(
+	userPoolId: string,
+	client: CognitoIdentityProviderClient,
+): AsyncGenerator<Result<readonly ListedAccount[], UserPoolUnavailable>> {
+	try {
+		for await (const { Users = [] } of paginateListUsers(
+			{ client, pageSize },
+			{ UserPoolId: userPoolId },
+		)) {
+			yield ok(Users.map(toListedAccount));
+		}
+	} catch (cause) {
+		yield err(unavailable(cause));
+	}
+}
+
+function toListedAccount({ Username = "", Attributes, UserStatus }: UserType): ListedAccount {
+	const attributes = attributesByName(Attributes);
+	return {
+		sub: attributes.sub ?? "",
+		confirmed: confirmed.includes(UserStatus),
+		account: parseAccount(Username, attributes),
+	};
+}
+
+/** Cognito's list of attributes as a trigger gets it: by name. */
+export const attributesByName = (
+	attributes: readonly AttributeType[] = [],
+): Record<string, string | undefined> =>
+	Object.fromEntries(attributes.map(({ Name, Value }) => [Name, Value]));
+
 const toError = (cause: unknown): AccountNotFound | UserPoolUnavailable =>
-	cause instanceof UserNotFoundException
-		? { type: "AccountNotFound" }
-		: { type: "UserPoolUnavailable", retryable: isRetryable(cause), cause };
+	cause instanceof UserNotFoundException ? { type: "AccountNotFound" } : unavailable(cause);
+
+const unavailable = (cause: unknown): UserPoolUnavailable => ({
+	type: "UserPoolUnavailable",
+	retryable: isRetryable(cause),
+	cause,
+});

@@ -40,9 +40,17 @@ export interface ConcurrentUpdate {
 	readonly type: "ConcurrentUpdate";
 }
 
-/** A stored item does not parse. It needs a person: retrying reads the same item. */
-export interface CorruptUser {
-	readonly type: "CorruptUser";
+/** A stored item of an entity does not parse: `CorruptUser`. It needs a person: retrying reads the same item. */
+export interface CorruptItem<EntityName extends string> {
+	readonly type: `Corrupt${EntityName}`;
+	readonly issues: readonly Issue[];
+}
+
+export type CorruptUser = CorruptItem<"User">;
+
+/** What came in is no item of an entity: `InvalidOrder`. Nothing was written; the same input will fail again. */
+export interface InvalidItem<EntityName extends string> {
+	readonly type: `Invalid${EntityName}`;
 	readonly issues: readonly Issue[];
 }
 

@@ -1,12 +1,14 @@
 export type * from "./errors";
 export { type RecordedUser, type RecordUserError, recordUser, type UserPool } from "./sync/record";
-export { type EventType, eventSource, eventTypes, parseEvent, type UserEvent } from "./user/events";
+export { conditionFailed, openTable, requestsOf, type SingleTable } from "./table";
+export { type ApplicationFields, type User, userEntity } from "./user/entity";
 export {
-	type Account,
-	type ApplicationFields,
-	type Identity,
-	parseAccount,
-	parseIdentity,
-	type User,
-} from "./user/identity";
+	type EventType,
+	eventSource,
+	eventTypes,
+	parseEvent,
+	type UserEvent,
+} from "./user/events";
+export { type Account, type Identity, parseAccount, parseIdentity } from "./user/identity";
+export { subKey, userPartition } from "./user/keys";
 export { createUsers, type Users, type UserUpdate } from "./user/users";

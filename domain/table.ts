@@ -1,15 +1,20 @@
-import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
-import { Entity } from "dynamodb-toolbox/entity";
-import type { SchemaRequiredProp } from "dynamodb-toolbox/schema";
-import { type BooleanSchema, boolean } from "dynamodb-toolbox/schema/boolean";
-import { item } from "dynamodb-toolbox/schema/item";
-import { type NumberSchema, number } from "dynamodb-toolbox/schema/number";
-import { type StringSchema, string } from "dynamodb-toolbox/schema/string";
+import { ConditionalCheckFailedException, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import { DynamoDBToolboxError } from "dynamodb-toolbox/errors";
 import { Table } from "dynamodb-toolbox/table";
-import { prefix } from "dynamodb-toolbox/transformers/prefix";
-import { applicationAttributes, type IdentityAttribute, identityAttributes } from "./user/identity";
+import { err, type Result, ResultAsync } from "neverthrow";
+import {
+	type CorruptItem,
+	type InvalidItem,
+	type Issue,
+	isRetryable,
+	type StoreUnavailable,
+} from "./errors";
 
-/** The keys and indexes of the single table: what the Pulumi program declares, and what the entities use. */
+/**
+ * The keys and indexes of the single table, declared here and nowhere else: the Pulumi program, the entities, the tests and
+ * the embedded stack read them. To add a global secondary index, add an entry to `indexes`.
+ */
 export const tableDefinition = {
 	partitionKey: { name: "PK", type: "string" },
 	sortKey: { name: "SK", type: "string" },
@@ -22,68 +27,119 @@ export const tableDefinition = {
 	},
 } as const;
 
-/** Where a user's profile lies. */
-export const profileKey = (sub: string) => ({ PK: `USER#${sub}`, SK: "PROFILE" });
+/** The single table, opened: what every entity lies in. */
+export type SingleTable = ReturnType<typeof openTable>;
 
 /**
- * The index partition of whoever holds an email, in whatever case it is written. The Kelvin sign stays as it is: it is the one
- * character outside ASCII whose lowercase is inside, and would find the person with a "k" in its place.
+ * Opens the single table for the entities. Do it once, at start, and not per request: its client keeps its connections.
+ *
+ * @param options.tableName the stack's output `tableName`
+ * @param options.client a client to share; without it, one is made that takes region and credentials from the environment
+ *
+ * @example
+ * ```ts
+ * const table = openTable({ tableName: "users-1a2b3c4" });
+ * const users = createUsers(table);
+ * ```
  */
-export const emailPartition = (email: string) =>
-	`EMAIL#${email.replace(/[^\u212a]+/g, (part) => part.toLowerCase())}`;
-
-/** The User entity on the single table; a user's other items go under the same partition key, with sort keys of their own. */
-export function userEntity(tableName: string, documentClient: DynamoDBDocumentClient) {
-	return new Entity({
-		name: "User",
-		table: new Table({ ...tableDefinition, name: tableName, documentClient }),
-		schema: item({
-			...identitySchemas,
-			...applicationAttributes,
-			sub: string().key().savedAs("PK").transform(prefix("USER")),
-			SK: string().key().const("PROFILE").hidden(),
-			GSI1PK: string().hidden(),
-			// When this profile took this email: of several that claim it, the newest is found.
-			GSI1SK: string().hidden(),
-			// What kind of item it is. The entity's own attribute and timestamps would be written again by each update.
-			type: string().const("User").savedAs("_et").hidden(),
-			userId: string(),
-			identityVersion: number(),
-			createdAt: string(),
-			updatedAt: string(),
-		}),
-		entityAttribute: false,
-		timestamps: false,
-	});
+export function openTable({
+	tableName,
+	client = new DynamoDBClient(),
+}: {
+	readonly tableName: string;
+	readonly client?: DynamoDBClient;
+}) {
+	const documentClient = DynamoDBDocumentClient.from(client);
+	return new Table({ ...tableDefinition, name: tableName, documentClient });
 }
 
-type Registry = typeof identityAttributes;
+/**
+ * Makes what runs the requests of an entity, so that none of its access patterns throws. It costs no round trip of its own.
+ *
+ * - `request` turns whatever is thrown into `Corrupt<Entity>`, if the entity cannot read a stored item, or `StoreUnavailable`.
+ * - `write` does the same, and turns an input that the entity's schema refuses into `Invalid<Entity>`.
+ *
+ * @param entity a dynamodb-toolbox entity, or what has the name of one
+ *
+ * @example
+ * ```ts
+ * const { request, write } = requestsOf(orderEntity); // CorruptOrder, InvalidOrder
+ * const place = (order: Order) =>
+ * 	write(async () => {
+ * 		await orderEntity.build(PutItemCommand).item(order).send();
+ * 		return ok(order);
+ * 	});
+ * ```
+ */
+export function requestsOf<Name extends string>({ entityName }: { readonly entityName: Name }) {
+	const request = <T, E>(
+		run: () => PromiseLike<Result<T, E>>,
+	): ResultAsync<T, E | CorruptItem<Name> | StoreUnavailable> =>
+		new ResultAsync<T, E | CorruptItem<Name> | StoreUnavailable>(
+			(async () => {
+				try {
+					return await run();
+				} catch (cause) {
+					const issues = storedIssues(cause);
+					return err(issues ? { type: `Corrupt${entityName}`, issues } : unavailable(cause));
+				}
+			})(),
+		);
 
-type SchemaOf<
-	Attribute extends IdentityAttribute,
-	Required extends SchemaRequiredProp = Attribute extends { readonly required: true }
-		? "atLeastOnce"
-		: "never",
-> = Attribute["type"] extends "number"
-	? NumberSchema<{ required: Required }>
-	: Attribute["type"] extends "boolean"
-		? BooleanSchema<{ required: Required }>
-		: StringSchema<{ required: Required }>;
+	const write = <T, E>(
+		run: () => PromiseLike<Result<T, E>>,
+	): ResultAsync<T, E | InvalidItem<Name> | CorruptItem<Name> | StoreUnavailable> =>
+		request<T, E | InvalidItem<Name>>(async () => {
+			try {
+				return await run();
+			} catch (cause) {
+				const issue = inputIssue(cause);
+				if (!issue) throw cause;
+				return err({ type: `Invalid${entityName}`, issues: [issue] });
+			}
+		});
 
-function schemaOf(attribute: IdentityAttribute) {
-	const required = "required" in attribute ? "atLeastOnce" : "never";
-	switch (attribute.type) {
-		case "string":
-			return string({ required });
-		case "number":
-			return number({ required });
-		case "boolean":
-			return boolean({ required });
+	return { request, write };
+}
+
+/** What a conditional write was refused with, which holds the item in the way; anything else is thrown again. */
+export function conditionFailed(cause: unknown): ConditionalCheckFailedException {
+	if (cause instanceof ConditionalCheckFailedException) return cause;
+	throw cause;
+}
+
+/** What a client of DynamoDB threw, as an error of the domain. */
+export const unavailable = (cause: unknown): StoreUnavailable => ({
+	type: "StoreUnavailable",
+	retryable: isRetryable(cause),
+	cause,
+});
+
+/** What a schema found wrong with an input, in words that do not hold the value; `undefined` if that is not what was thrown. */
+export function inputIssue(error: unknown): Issue | undefined {
+	if (!DynamoDBToolboxError.match(error, "parsing.")) return undefined;
+	return { path: error.path ?? "", message: problemIn(error) };
+}
+
+function problemIn(error: DynamoDBToolboxError): string {
+	if (DynamoDBToolboxError.match(error, "parsing.attributeRequired")) return "is required";
+	if (DynamoDBToolboxError.match(error, "parsing.customValidationFailed")) {
+		const { validationResult } = error.payload;
+		return typeof validationResult === "string" ? validationResult : "is not valid";
 	}
+	if (DynamoDBToolboxError.match(error, "parsing.invalidAttributeInput")) {
+		return `must be ${[error.payload.expected].flat().join(" or ")}`;
+	}
+	return "is not valid";
 }
 
-const schemas: Record<string, unknown> = Object.fromEntries(
-	Object.entries(identityAttributes).map(([name, attribute]) => [name, schemaOf(attribute)]),
-);
-// Object.fromEntries forgets which name has which schema.
-const identitySchemas = schemas as { [Name in keyof Registry]: SchemaOf<Registry[Name]> };
+/** What dynamodb-toolbox found wrong with a stored item; `undefined` if that is not what was thrown. */
+function storedIssues(error: unknown): Issue[] | undefined {
+	if (DynamoDBToolboxError.match(error, "queryCommand.noEntityMatched")) {
+		return [{ path: "", message: "is of another entity" }];
+	}
+	if (!DynamoDBToolboxError.match(error, "formatter.")) return undefined;
+	const message =
+		error.code === "formatter.missingAttribute" ? "is missing" : "is of the wrong type";
+	return [{ path: error.path ?? "", message }];
+}

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import test, { type ImplementationFn } from "ava";
-import { createUsers, type Users } from "../domain";
-import { type Stack, startStack } from "../local/stack";
+import { createUsers, openTable, type Users } from "../domain";
+import type { Stack } from "../local/stack";
 import { People } from "../testing/people";
+import { startTestStack } from "../testing/testStack";
 
 const someone = () => `Someone.${randomUUID()}@Example.com`;
 
@@ -12,12 +13,14 @@ for (const writeMode of ["event", "immediate"] as const) {
 	let people: People;
 	let users: Users;
 	test.before(async () => {
-		stack = await startStack({ settings: { writeMode } });
+		stack = await startTestStack({ writeMode });
 		people = new People(stack);
-		users = createUsers({
-			tableName: String(stack.outputs.tableName),
-			client: new DynamoDBClient(stack.clientOptions),
-		});
+		users = createUsers(
+			openTable({
+				tableName: String(stack.outputs.tableName),
+				client: new DynamoDBClient(stack.clientOptions),
+			}),
+		);
 	});
 	test.after.always(() => stack.close());
 

@@ -5,11 +5,12 @@ import test, { type ExecutionContext } from "ava";
 import type { Identity } from "../domain";
 import { type EventEntry, toEventEntry } from "../domain/user/events";
 import type { Fault } from "../local/faults";
-import { evaluate, type Program } from "../local/program";
+import type { Program } from "../local/program";
 import { type Stack, startStack } from "../local/stack";
 import { comparePoolAndTable } from "../testing/comparePoolAndTable";
 import { deadLetters, replay } from "../testing/deadLetters";
 import { People } from "../testing/people";
+import { testProgram } from "../testing/testStack";
 
 const writeModes = ["event", "immediate"] as const;
 type WriteMode = (typeof writeModes)[number];
@@ -17,7 +18,7 @@ type WriteMode = (typeof writeModes)[number];
 const programs = new Map<WriteMode, Program>();
 test.before(async () => {
 	for (const writeMode of writeModes) {
-		programs.set(writeMode, await evaluate({ settings: { writeMode } }));
+		programs.set(writeMode, await testProgram({ writeMode }));
 	}
 });
 

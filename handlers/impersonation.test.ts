@@ -1,9 +1,10 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import test from "ava";
-import { createUsers, type Users } from "../domain";
-import { type Stack, startStack } from "../local/stack";
+import { createUsers, openTable, type Users } from "../domain";
+import type { Stack } from "../local/stack";
 import { comparePoolAndTable } from "../testing/comparePoolAndTable";
 import { People } from "../testing/people";
+import { startTestStack } from "../testing/testStack";
 
 // What becomes of somebody who would rather be somebody else, by the one attribute that says who somebody is.
 for (const writeMode of ["event", "immediate"] as const) {
@@ -14,10 +15,10 @@ for (const writeMode of ["event", "immediate"] as const) {
 	let stolen: { "custom:userId": string };
 
 	test.before(async () => {
-		stack = await startStack({ settings: { writeMode } });
+		stack = await startTestStack({ writeMode });
 		people = new People(stack);
 		const tableName = String(stack.outputs.tableName);
-		users = createUsers({ tableName, client: new DynamoDBClient(stack.clientOptions) });
+		users = createUsers(openTable({ tableName, client: new DynamoDBClient(stack.clientOptions) }));
 		const sub = await people.signUp("ada@example.com");
 		await people.confirm("ada@example.com");
 		await stack.settled();

@@ -2,6 +2,7 @@ import { CognitoIdentityProviderClient } from "@aws-sdk/client-cognito-identity-
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { createUserPool } from "../adapters/userPool";
 import { recordUser } from "../domain/sync/record";
+import { openTable } from "../domain/table";
 import { parseEvent } from "../domain/user/events";
 import { createUsers } from "../domain/user/users";
 import { consumerLimits } from "./runtime/clientLimits";
@@ -9,10 +10,12 @@ import { environment } from "./runtime/environment";
 import { logFailure } from "./runtime/log";
 
 const record = recordUser({
-	users: createUsers({
-		tableName: environment("TABLE_NAME"),
-		client: new DynamoDBClient(consumerLimits),
-	}),
+	users: createUsers(
+		openTable({
+			tableName: environment("TABLE_NAME"),
+			client: new DynamoDBClient(consumerLimits),
+		}),
+	),
 	userPool: createUserPool(
 		environment("USER_POOL_ID"),
 		new CognitoIdentityProviderClient(consumerLimits),

@@ -7,7 +7,7 @@ export interface BundledFunctionArgs<Event, Answer> {
 	readonly callbackFactory: () => (event: Event) => Promise<Answer>;
 	/** In seconds. */
 	readonly timeout: number;
-	readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
+	readonly environment?: Readonly<Record<string, pulumi.Input<string>>>;
 	readonly logRetentionDays: number;
 }
 
@@ -32,7 +32,7 @@ export class BundledFunction<Event, Answer> extends aws.lambda.CallbackFunction<
 			{
 				callbackFactory: args.callbackFactory,
 				timeout: args.timeout,
-				environment: { variables: args.environment },
+				environment: { variables: args.environment ?? {} },
 				role,
 				runtime: aws.lambda.Runtime.NodeJS24dX,
 				architectures: ["arm64"],
@@ -55,16 +55,16 @@ export class BundledFunction<Event, Answer> extends aws.lambda.CallbackFunction<
 	}
 
 	/** Attaches an inline policy to the function's role. The purpose names it, once per function. */
-	allow(purpose: string, statements: aws.iam.PolicyStatement[]): void {
-		new aws.iam.RolePolicy(`${this.#name}-${purpose}`, {
+	allow(purpose: string, statements: aws.iam.PolicyStatement[]): aws.iam.RolePolicy {
+		return new aws.iam.RolePolicy(`${this.#name}-${purpose}`, {
 			role: this.#role.name,
 			policy: pulumi.jsonStringify({ Version: "2012-10-17", Statement: statements }),
 		});
 	}
 
-	/** Lets an AWS service invoke the function, for one resource of it. */
-	letInvoke(service: string, sourceArn: pulumi.Input<string>): void {
-		new aws.lambda.Permission(this.#name, {
+	/** Lets an AWS service, such as `events.amazonaws.com`, invoke the function for one resource of it; once for each service. */
+	letInvoke(service: string, sourceArn: pulumi.Input<string>): aws.lambda.Permission {
+		return new aws.lambda.Permission(`${this.#name}-${service.split(".")[0]}`, {
 			function: this.name,
 			action: "lambda:InvokeFunction",
 			principal: service,

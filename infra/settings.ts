@@ -1,6 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 
-const writeModes = ["event", "immediate"] as const;
+/** How the text of a setting is read. */
+interface Setting<T> {
+	/** What may be written, as it stands in the sentence that refuses anything else. */
+	readonly allowed: string;
+	/** `undefined` for what may not be written. */
+	readonly parse: (text: string) => T | undefined;
+}
 
 /** The retentions that CloudWatch Logs takes: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html */
 const retentions = [
@@ -8,61 +14,71 @@ const retentions = [
 	3653,
 ] as const;
 
-/** The settings of a stack; what each means stands in Pulumi.yaml. */
-export interface Settings {
-	readonly writeMode: (typeof writeModes)[number];
-	readonly protect: boolean;
-	readonly logRetentionDays: (typeof retentions)[number];
-	readonly alarmEmail: string | undefined;
-	readonly passwordAuth: boolean;
-}
+const boolean: Setting<boolean> = {
+	allowed: "true or false",
+	parse: (text) => (text === "true" ? true : text === "false" ? false : undefined),
+};
+
+/** The settings of a stack. To add one, add an entry here, and its type, default and description to Pulumi.yaml. */
+const declared = {
+	writeMode: {
+		allowed: '"event" or "immediate"',
+		parse: (text) => (["event", "immediate"] as const).find((mode) => mode === text),
+	},
+	protect: boolean,
+	logRetentionDays: {
+		allowed: `one of ${retentions.join(", ")}`,
+		parse: (text) => retentions.find((days) => String(days) === text),
+	},
+	alarmEmail: {
+		allowed: "an email address, or empty for no mail",
+		parse: (text) => (/^$|^[^\s@]+@[^\s@]+$/.test(text) ? text : undefined),
+	},
+	passwordAuth: boolean,
+} satisfies Readonly<Record<string, Setting<unknown>>>;
+
+/** The settings of a stack, checked; what each means stands in Pulumi.yaml. */
+export type Settings = {
+	readonly [Name in keyof typeof declared]: NonNullable<
+		ReturnType<(typeof declared)[Name]["parse"]>
+	>;
+};
+
+/** The namespaces of settings that are not a project's. */
+const notProjects = ["aws", "pulumi"];
 
 /**
  * Reads the settings of the stack; their defaults come from Pulumi.yaml.
  *
- * @throws {pulumi.RunError} with the sentence that says what to write, for a value that is not allowed
+ * @throws {pulumi.RunError} with the sentence that says what to write, for a value that is not allowed, a name that is not
+ * declared, and a name that is set for another project, as after this one was renamed
  */
 export function readSettings(): Settings {
-	const config = new pulumi.Config();
+	const project = pulumi.getProject();
+	for (const key of Object.keys(pulumi.runtime.allConfig())) {
+		const [namespace = "", name = ""] = key.split(":");
+		const isDeclared = Object.hasOwn(declared, name);
+		if (namespace === project && !isDeclared) {
+			throw new pulumi.RunError(
+				`There is no setting ${name}: take it out with: pulumi config rm ${name}; or declare it in infra/settings.ts and Pulumi.yaml.`,
+			);
+		}
+		if (namespace !== project && isDeclared && !notProjects.includes(namespace)) {
+			throw new pulumi.RunError(
+				`The setting ${name} is set for the project ${namespace}, and this one is called ${project}: write ${project}:${name} instead of ${key} in Pulumi.${pulumi.getStack()}.yaml.`,
+			);
+		}
+	}
 
-	function read<T>(
-		name: keyof Settings,
-		parse: (text: string) => T | undefined,
-		allowed: string,
-	): T {
+	const config = new pulumi.Config();
+	const settings = Object.entries<Setting<unknown>>(declared).map(([name, { allowed, parse }]) => {
 		const text = config.require(name);
 		const value = parse(text);
-		if (value !== undefined) return value;
+		if (value !== undefined) return [name, value] as const;
 		throw new pulumi.RunError(
 			`The setting ${name} must be ${allowed}, not "${text}"; set it with: pulumi config set ${name} <value>`,
 		);
-	}
-
-	const boolean = (name: keyof Settings) =>
-		read(
-			name,
-			(text) => (text === "true" ? true : text === "false" ? false : undefined),
-			"true or false",
-		);
-
-	return {
-		writeMode: read(
-			"writeMode",
-			(text) => writeModes.find((mode) => mode === text),
-			writeModes.map((mode) => `"${mode}"`).join(" or "),
-		),
-		protect: boolean("protect"),
-		logRetentionDays: read(
-			"logRetentionDays",
-			(text) => retentions.find((days) => String(days) === text),
-			`one of ${retentions.join(", ")}`,
-		),
-		alarmEmail:
-			read(
-				"alarmEmail",
-				(text) => (/^$|^[^\s@]+@[^\s@]+$/.test(text) ? text : undefined),
-				"an email address, or empty for no mail",
-			) || undefined,
-		passwordAuth: boolean("passwordAuth"),
-	};
+	});
+	// Object.fromEntries forgets which name has which type.
+	return Object.fromEntries(settings) as Settings;
 }

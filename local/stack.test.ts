@@ -8,7 +8,7 @@ import { DescribeTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import * as pulumi from "@pulumi/pulumi";
 import test from "ava";
-import { createUsers } from "../domain";
+import { createUsers, openTable } from "../domain";
 import { type Stack, startStack } from "./stack";
 
 const directory = join(__dirname, "../testing/secondProgram");
@@ -187,10 +187,12 @@ test("what hangs by a fault is let go when the fault is lifted, and when the sta
 test("a put that a condition refuses answers the item in the way, in one round trip", async (t) => {
 	const own = await startStack();
 	t.teardown(own.close);
-	const users = createUsers({
-		tableName: String(own.outputs.tableName),
-		client: new DynamoDBClient(own.clientOptions),
-	});
+	const users = createUsers(
+		openTable({
+			tableName: String(own.outputs.tableName),
+			client: new DynamoDBClient(own.clientOptions),
+		}),
+	);
 	const ada = { sub: "1", username: "1", email: "ada@example.com", emailVerified: true };
 	const user = (await users.register(ada))._unsafeUnwrap();
 	const calls: string[] = [];

@@ -3,7 +3,7 @@ import { inspect, parseArgs, styleText } from "node:util";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
 import * as pulumi from "@pulumi/pulumi";
-import { createUsers } from "../domain";
+import { createUsers, openTable } from "../domain";
 import { People } from "../testing/people";
 import { type Stack, startStack } from "./stack";
 
@@ -81,7 +81,7 @@ function tellWhatRuns({ program, notRun }: Stack, milliseconds: number): void {
 async function demonstrate(stack: Stack): Promise<boolean> {
 	const people = new People(stack);
 	const client = new DynamoDBClient(stack.clientOptions);
-	const users = createUsers({ tableName: String(stack.outputs.tableName), client });
+	const users = createUsers(openTable({ tableName: String(stack.outputs.tableName), client }));
 	const email = "Ada@Example.com";
 	let sub = "";
 	let userId = "";

@@ -3,8 +3,9 @@ import {
 	paginateListUsers,
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { DynamoDBDocumentClient, paginateScan } from "@aws-sdk/lib-dynamodb";
-import { createUsers, parseEvent, type User } from "../domain";
+import { attributesByName } from "../adapters/userPool";
+import { createUsers, openTable, parseEvent, type User } from "../domain";
+import { listProfiles } from "../domain/sync/listProfiles";
 import { hasIdentity, parseAccount } from "../domain/user/identity";
 import type { Stack } from "../local/stack";
 import { deadLetters } from "./deadLetters";
@@ -21,15 +22,15 @@ export interface Comparison {
 
 /** Compares every confirmed account with every profile: what tests of faults end with. */
 export async function comparePoolAndTable(stack: Stack): Promise<Comparison> {
-	const { userPoolId: UserPoolId, tableName: TableName } = stack.outputs;
-	const client = new DynamoDBClient(stack.clientOptions);
-	const users = createUsers({ tableName: String(TableName), client });
-	const table = DynamoDBDocumentClient.from(client);
+	const { userPoolId: UserPoolId, tableName } = stack.outputs;
+	const table = openTable({
+		tableName: String(tableName),
+		client: new DynamoDBClient(stack.clientOptions),
+	});
+	const users = createUsers(table);
 	const profiles = new Map<string, User>();
-	for await (const { Items = [] } of paginateScan({ client: table }, { TableName })) {
-		const found = await Promise.all(
-			Items.map(({ PK }) => users.findBySub(String(PK).replace("USER#", ""))),
-		);
+	for await (const page of listProfiles(table)) {
+		const found = await Promise.all(page._unsafeUnwrap().map(({ sub }) => users.findBySub(sub)));
 		for (const user of found) profiles.set(user._unsafeUnwrap().sub, user._unsafeUnwrap());
 	}
 	const resting = new Set<string>();
@@ -42,11 +43,11 @@ export async function comparePoolAndTable(stack: Stack): Promise<Comparison> {
 	let recorded = 0;
 	const pool = { client: new CognitoIdentityProviderClient(stack.clientOptions) };
 	for await (const { Users = [] } of paginateListUsers(pool, { UserPoolId })) {
-		for (const { Username = "", Attributes = [], UserStatus } of Users) {
+		for (const { Username = "", Attributes, UserStatus } of Users) {
 			if (UserStatus !== "CONFIRMED") continue;
 			const { identity, userId } = parseAccount(
 				Username,
-				Object.fromEntries(Attributes.map(({ Name, Value }) => [Name, Value])),
+				attributesByName(Attributes),
 			)._unsafeUnwrap();
 			const profile = profiles.get(identity.sub);
 			profiles.delete(identity.sub);

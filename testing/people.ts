@@ -14,6 +14,7 @@ import {
 	SignUpCommand,
 	UpdateUserAttributesCommand,
 } from "@aws-sdk/client-cognito-identity-provider";
+import { attributesByName } from "../adapters/userPool";
 import type { Stack } from "../local/stack";
 
 const password = "Analytical-1843";
@@ -141,10 +142,10 @@ export class People {
 
 	/** The attributes of an account, as Cognito names them. */
 	async attributes(email: string): Promise<Record<string, string | undefined>> {
-		const { UserAttributes = [] } = await this.#cognito.send(
+		const { UserAttributes } = await this.#cognito.send(
 			new AdminGetUserCommand({ ...this.#pool, Username: email }),
 		);
-		return Object.fromEntries(UserAttributes.map(({ Name, Value }) => [Name, Value]));
+		return attributesByName(UserAttributes);
 	}
 }
 

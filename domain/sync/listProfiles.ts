@@ -1,8 +1,8 @@
-import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { DynamoDBDocumentClient, paginateScan } from "@aws-sdk/lib-dynamodb";
+import { paginateScan } from "@aws-sdk/lib-dynamodb";
 import { err, ok, type Result } from "neverthrow";
-import { isRetryable, type StoreUnavailable } from "../errors";
-import { profileKey } from "../table";
+import type { StoreUnavailable } from "../errors";
+import { type SingleTable, unavailable } from "../table";
+import { profileKey } from "../user/keys";
 
 /** Whose a stored profile is. It has no `username` if the item is corrupt. */
 export interface ProfileOwner {
@@ -18,19 +18,15 @@ export interface ProfileOwner {
  *
  * @returns pages; the last is an error if the table could not be read to its end
  */
-export async function* listProfiles({
-	tableName,
-	client,
-}: {
-	readonly tableName: string;
-	readonly client: DynamoDBClient;
-}): AsyncGenerator<Result<readonly ProfileOwner[], StoreUnavailable>> {
+export async function* listProfiles(
+	table: SingleTable,
+): AsyncGenerator<Result<readonly ProfileOwner[], StoreUnavailable>> {
 	// The key of a sub of no length: what those of all profiles begin with.
 	const { PK: prefix, SK: profile } = profileKey("");
 	const pages = paginateScan(
-		{ client: DynamoDBDocumentClient.from(client) },
+		{ client: table.getDocumentClient() },
 		{
-			TableName: tableName,
+			TableName: table.getName(),
 			ProjectionExpression: "PK, username",
 			FilterExpression: "SK = :profile AND begins_with(PK, :prefix)",
 			ExpressionAttributeValues: { ":profile": profile, ":prefix": prefix },
@@ -46,6 +42,6 @@ export async function* listProfiles({
 			);
 		}
 	} catch (cause) {
-		yield err({ type: "StoreUnavailable", retryable: isRetryable(cause), cause });
+		yield err(unavailable(cause));
 	}
 }

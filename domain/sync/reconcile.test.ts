@@ -7,7 +7,7 @@ import test from "ava";
 import { err, errAsync, ok, okAsync, ResultAsync } from "neverthrow";
 import { TestPool } from "../../testing/testPool";
 import { openTestTable } from "../../testing/testTable";
-import { createUsers, type Identity, type User, type Users } from "..";
+import { createUsers, type Identity, openTable, type User, type Users } from "..";
 import { listProfiles, type ProfileOwner } from "./listProfiles";
 import { type ListedAccount, type Progress, reconcile } from "./reconcile";
 
@@ -18,9 +18,13 @@ test.after.always(() => Promise.all(tables.map((table) => table.close())));
 async function open() {
 	const table = await openTestTable();
 	tables.push(table);
-	const users = createUsers(table);
+	const users = createUsers(openTable(table));
 	const userPool = new TestPool();
-	const prune = { profiles: listProfiles(table), force: false, approve: async () => true };
+	const prune = {
+		profiles: listProfiles(openTable(table)),
+		force: false,
+		approve: async () => true,
+	};
 	return { table, users, userPool, prune };
 }
 
@@ -95,7 +99,7 @@ test("a dry run tells what a real run then does, and writes nothing", async (t) 
 	const real = await reconcile({
 		...options,
 		accounts: userPool.list(),
-		prune: { ...prune, profiles: listProfiles(table) },
+		prune: { ...prune, profiles: listProfiles(openTable(table)) },
 	});
 	// By then the lost profile is back.
 	t.deepEqual(real, { ...dry, prune: { profiles: 20, gone: 1, left: 0 } });
@@ -164,7 +168,7 @@ for (const [what, present, gone, refused] of [
 				users,
 				userPool,
 				accounts: userPool.list(),
-				prune: { ...prune, profiles: listProfiles(table), force },
+				prune: { ...prune, profiles: listProfiles(openTable(table)), force },
 			});
 		const first = await run(false);
 		t.is(first.prune?.refused, refused);
@@ -202,7 +206,7 @@ test("the profiles of a table of many pages are all listed, and nothing else", a
 	await put({ PK: "TENANT#1", SK: "PROFILE" });
 	const listed: ProfileOwner[] = [];
 	let pages = 0;
-	for await (const page of listProfiles(table)) {
+	for await (const page of listProfiles(openTable(table))) {
 		listed.push(...page._unsafeUnwrap());
 		pages++;
 	}

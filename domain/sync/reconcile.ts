@@ -59,7 +59,7 @@ export interface Progress {
 }
 
 /** One account or profile that could not be dealt with, and why. */
-export interface Failure {
+export interface FailedAccount {
 	readonly sub: string;
 	readonly error: RecordUserError | CorruptUser;
 }
@@ -78,7 +78,7 @@ export interface Summary {
 	removed: number;
 	failed: number;
 	/** The first of those that failed; no more than a hundred. */
-	readonly failures: Failure[];
+	readonly failures: FailedAccount[];
 	/** What pruning found; `left` are for the next run, which a run that removes very many leaves over. */
 	prune?: {
 		profiles: number;
@@ -123,7 +123,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Summary> {
 		interrupted: false,
 	};
 
-	const fail = (failure: Failure) => {
+	const fail = (failure: FailedAccount) => {
 		summary.failed++;
 		if (summary.failures.length < failuresKept) summary.failures.push(failure);
 	};

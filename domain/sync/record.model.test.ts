@@ -8,6 +8,7 @@ import {
 	type Account,
 	createUsers,
 	type Identity,
+	openTable,
 	recordUser,
 	type User,
 	type UserPool,
@@ -21,7 +22,7 @@ let table: Awaited<ReturnType<typeof openTestTable>>;
 let users: Users;
 test.before(async () => {
 	table = await openTestTable();
-	users = createUsers(table);
+	users = createUsers(openTable(table));
 });
 test.after.always(() => table.close());
 
@@ -142,7 +143,7 @@ class World {
 		await this.#nothingIsLost();
 
 		const profiles: string[] = [];
-		for await (const page of listProfiles(table)) {
+		for await (const page of listProfiles(openTable(table))) {
 			profiles.push(...page._unsafeUnwrap().map(({ sub }) => sub));
 		}
 		const confirmed = [...this.pool.accounts.values()].filter(({ confirmed }) => confirmed);
@@ -170,7 +171,7 @@ class World {
 		return reconcile({
 			...ports,
 			accounts: this.pool.list(2),
-			prune: { profiles: listProfiles(table), force: true, approve: async () => true },
+			prune: { profiles: listProfiles(openTable(table)), force: true, approve: async () => true },
 		});
 	}
 

@@ -3,13 +3,13 @@ import test from "ava";
 import { errAsync } from "neverthrow";
 import { TestPool } from "../../testing/testPool";
 import { openTestTable } from "../../testing/testTable";
-import { createUsers, type Identity, recordUser, type UserPool, type Users } from "..";
+import { createUsers, type Identity, openTable, recordUser, type UserPool, type Users } from "..";
 
 let table: Awaited<ReturnType<typeof openTestTable>>;
 let users: Users;
 test.before(async () => {
 	table = await openTestTable();
-	users = createUsers(table);
+	users = createUsers(openTable(table));
 });
 test.after.always(() => table.close());
 

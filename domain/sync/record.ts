@@ -7,7 +7,8 @@ import type {
 	StoreUnavailable,
 	UserPoolUnavailable,
 } from "../errors";
-import { type Account, hasIdentity, type Identity, type User } from "../user/identity";
+import type { User } from "../user/entity";
+import { type Account, hasIdentity, type Identity } from "../user/identity";
 import type { Users } from "../user/users";
 
 /** What recordUser needs of a user pool. */

@@ -1,6 +1,6 @@
 import { err, type Result } from "neverthrow";
 import type { InvalidEvent, InvalidIdentity } from "../errors";
-import { type Account, parseIdentity } from "./identity";
+import { type Account, readIdentity } from "./identity";
 
 /** The `source` of every event of this project: what a rule of the event bus matches on. */
 export const eventSource = "user-profiles";
@@ -39,7 +39,8 @@ export function toEventEntry({ type, account }: UserEvent): EventEntry {
 }
 
 /**
- * Reads an event. Use it in whatever subscribes to the bus. It throws for no input.
+ * Reads an event. Use it in whatever subscribes to the bus. It throws for no input. Attributes that this version does not know
+ * are left out, so that it reads what a newer one has published.
  *
  * @param input what EventBridge delivers: an object, as Lambda passes it, or JSON text, as a queue does
  * @returns `InvalidEvent` for what is not JSON, of another source, type or version;
@@ -57,7 +58,7 @@ export function parseEvent(input: unknown): Result<UserEvent, InvalidEvent | Inv
 	if (!isRecord(detail)) return invalidEvent("detail", "must be an object");
 	if (detail.version !== version) return invalidEvent("detail.version", `must be ${version}`);
 	const userId = detail.userId;
-	return parseIdentity(detail.identity).map((identity) => ({
+	return readIdentity(detail.identity).map((identity) => ({
 		type,
 		account: { identity, ...(typeof userId === "string" && { userId }) },
 	}));

@@ -9,19 +9,21 @@ import {
 	eventSource,
 	eventTypes,
 	type Identity,
+	openTable,
 	parseAccount,
 	parseEvent,
 	parseIdentity,
 	type Users,
 } from "..";
-import { emailPartition, profileKey } from "../table";
-import { identityNames, isIdentityValue, linkAttribute } from "./identity";
+import { identityNames, isIdentityValue } from "./identity";
+import { emailPartition, profileKey } from "./keys";
+import { linkAttribute } from "./registry";
 
 let table: Awaited<ReturnType<typeof openTestTable>>;
 let users: Users;
 test.before(async () => {
 	table = await openTestTable();
-	users = createUsers(table);
+	users = createUsers(openTable(table));
 });
 test.after.always(() => table.close());
 

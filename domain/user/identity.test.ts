@@ -1,5 +1,6 @@
 import test from "ava";
-import { hasIdentity, type Identity, parseAccount, parseIdentity, type User } from "./identity";
+import type { User } from "./entity";
+import { hasIdentity, type Identity, parseAccount, parseIdentity } from "./identity";
 
 const ada: Identity = {
 	sub: "0b1c7f6e-6f3b-4d0e-9d7b-3c8f2f1d5a01",

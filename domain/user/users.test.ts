@@ -5,7 +5,7 @@ import { DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dyn
 import test from "ava";
 import { openTestTable } from "../../testing/testTable";
 import type { Identity, UserUpdate } from "..";
-import { createUsers } from "..";
+import { createUsers, openTable } from "..";
 
 let table: Awaited<ReturnType<typeof openTestTable>>;
 test.before(async () => {
@@ -13,7 +13,7 @@ test.before(async () => {
 });
 test.after.always(() => table.close());
 
-const open = () => createUsers(table);
+const open = () => createUsers(openTable(table));
 
 function person(changes: Partial<Identity> = {}): Identity {
 	const sub = randomUUID();
@@ -329,7 +329,7 @@ test("a table that cannot be reached is StoreUnavailable, and worth a retry", as
 		endpoint: "http://127.0.0.1:1",
 		maxAttempts: 1,
 	});
-	const users = createUsers({ tableName: "users", client });
+	const users = createUsers(openTable({ tableName: "users", client }));
 	const identity = person();
 	for (const result of await Promise.all([
 		users.register(identity),
@@ -343,7 +343,7 @@ test("a table that cannot be reached is StoreUnavailable, and worth a retry", as
 });
 
 test("a table that does not exist is StoreUnavailable, and not worth a retry", async (t) => {
-	const users = createUsers({ tableName: "missing", client: table.client });
+	const users = createUsers(openTable({ tableName: "missing", client: table.client }));
 	t.like((await users.findBySub("1"))._unsafeUnwrapErr(), {
 		type: "StoreUnavailable",
 		retryable: false,

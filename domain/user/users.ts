@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { ConditionalCheckFailedException, DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import type { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { DeleteItemCommand } from "dynamodb-toolbox/entity/actions/delete";
 import { EntityFormatter } from "dynamodb-toolbox/entity/actions/format";
@@ -12,32 +11,25 @@ import {
 	UpdateAttributesCommand,
 	type UpdateAttributesInput,
 } from "dynamodb-toolbox/entity/actions/updateAttributes";
-import { DynamoDBToolboxError } from "dynamodb-toolbox/errors";
 import type { Schema } from "dynamodb-toolbox/schema";
 import { Parser } from "dynamodb-toolbox/schema/actions/parse";
 import { QueryCommand } from "dynamodb-toolbox/table/actions/query";
 import { err, errAsync, ok, okAsync, type Result, ResultAsync } from "neverthrow";
-import {
-	type ConcurrentUpdate,
-	type CorruptUser,
-	type InvalidIdentity,
-	type InvalidUpdate,
-	type Issue,
-	isRetryable,
-	type StoreUnavailable,
-	type UserAlreadyExists,
-	type UserNotFound,
+import type {
+	ConcurrentUpdate,
+	CorruptUser,
+	InvalidIdentity,
+	InvalidUpdate,
+	Issue,
+	StoreUnavailable,
+	UserAlreadyExists,
+	UserNotFound,
 } from "../errors";
-import { emailPartition, userEntity } from "../table";
-import {
-	type ApplicationFields,
-	applicationAttributes,
-	type Identity,
-	identityNames,
-	isIdentityValue,
-	parseIdentity,
-	type User,
-} from "./identity";
+import { conditionFailed, inputIssue, requestsOf, type SingleTable, unavailable } from "../table";
+import { applicationAttributes } from "./attributes";
+import { type ApplicationFields, type User, userEntity } from "./entity";
+import { type Identity, identityNames, isIdentityValue, parseIdentity } from "./identity";
+import { emailPartition } from "./keys";
 
 /** A change of what the application owns: a value sets the field, `null` removes it, and what is left out stays as it is. */
 export type UserUpdate = {
@@ -105,28 +97,20 @@ export interface Users {
 }
 
 /**
- * Opens the users of a table. Do it once, at start, and not per request.
- *
- * @param options.tableName the stack's output `tableName`
- * @param options.client a client to share; without it, one is made that takes region and credentials from the environment
+ * Makes the access patterns of the users in a table. Do it once, at start, and not per request.
  *
  * @example
  * ```ts
- * const users = createUsers({ tableName: "users-1a2b3c4" });
+ * const users = createUsers(openTable({ tableName: "users-1a2b3c4" }));
  * const user = await users.findByEmail("Ada@Example.com");
  * if (user.isOk()) console.log(user.value.userId);
  * ```
  */
-export function createUsers({
-	tableName,
-	client = new DynamoDBClient(),
-}: {
-	readonly tableName: string;
-	readonly client?: DynamoDBClient;
-}): Users {
-	const entity = userEntity(tableName, DynamoDBDocumentClient.from(client));
+export function createUsers(table: SingleTable): Users {
+	const entity = userEntity(table);
+	const { request } = requestsOf(entity);
 	const formatter = entity.build(EntityFormatter);
-	const userQuery = entity.table.build(QueryCommand).entities(entity);
+	const userQuery = table.build(QueryCommand).entities(entity);
 
 	const findBySub: Users["findBySub"] = (sub) =>
 		isIdentityValue("sub", sub)
@@ -262,43 +246,6 @@ const emailClaim = (email: string, since: string) => ({
 	GSI1SK: since,
 });
 
-/** Runs a request; whatever it throws becomes an error of the domain. */
-const request = <T, E>(
-	run: () => PromiseLike<Result<T, E>>,
-): ResultAsync<T, E | CorruptUser | StoreUnavailable> =>
-	new ResultAsync<T, E | CorruptUser | StoreUnavailable>(
-		(async () => {
-			try {
-				return await run();
-			} catch (cause) {
-				return err(corruptUser(cause) ?? unavailable(cause));
-			}
-		})(),
-	);
-
-/** What a conditional write was refused with; anything else is thrown again. */
-function conditionFailed(cause: unknown): ConditionalCheckFailedException {
-	if (cause instanceof ConditionalCheckFailedException) return cause;
-	throw cause;
-}
-
-const unavailable = (cause: unknown): StoreUnavailable => ({
-	type: "StoreUnavailable",
-	retryable: isRetryable(cause),
-	cause,
-});
-
-/** What dynamodb-toolbox found wrong with a stored item; `undefined` if that is not what was thrown. */
-function corruptUser(cause: unknown): CorruptUser | undefined {
-	if (DynamoDBToolboxError.match(cause, "queryCommand.noEntityMatched")) {
-		return { type: "CorruptUser", issues: [{ path: "", message: "is not a user" }] };
-	}
-	if (!DynamoDBToolboxError.match(cause, "formatter.")) return undefined;
-	const message =
-		cause.code === "formatter.missingAttribute" ? "is missing" : "is of the wrong type";
-	return { type: "CorruptUser", issues: [{ path: cause.path ?? "", message }] };
-}
-
 const applicationParsers: ReadonlyMap<string, Parser<Schema>> = new Map(
 	Object.entries<Schema>(applicationAttributes).map(([name, schema]) => [name, new Parser(schema)]),
 );
@@ -320,21 +267,17 @@ function parseUpdate(update: unknown): Result<Record<string, unknown>, InvalidUp
 				// As it was given: the command parses it once more, and transforms it.
 				changes[name] = value ?? $remove();
 			} catch (error) {
-				issues.push({ path: name, message: problemIn(error) });
+				issues.push(within(name, inputIssue(error)));
 			}
 		}
 	}
 	return issues.length === 0 ? ok(changes) : err({ type: "InvalidUpdate", issues });
 }
 
-/** What a schema of the application found wrong with a value, in words that do not hold the value. */
-function problemIn(error: unknown): string {
-	if (DynamoDBToolboxError.match(error, "parsing.customValidationFailed")) {
-		const { validationResult } = error.payload;
-		return typeof validationResult === "string" ? validationResult : "is not valid";
-	}
-	if (DynamoDBToolboxError.match(error, "parsing.invalidAttributeInput")) {
-		return `must be ${[error.payload.expected].flat().join(" or ")}`;
-	}
-	return "is not valid";
+/** What is wrong with a part of a value, as seen from the value as a whole. */
+function within(name: string, issue: Issue = { path: "", message: "is not valid" }): Issue {
+	return {
+		...issue,
+		path: [name, issue.path].join(issue.path && !issue.path.startsWith("[") ? "." : ""),
+	};
 }

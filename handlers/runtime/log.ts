@@ -14,7 +14,7 @@ export interface UnexpectedError {
 }
 
 /** Everything that can go wrong in a function. */
-export type Failure =
+export type LoggedError =
 	| InvalidEvent
 	| InvalidIdentity
 	| RecordUserError
@@ -26,11 +26,11 @@ export type Failure =
  * Logs a failure as a structured line of level ERROR, which the alarms count. It names the person by `sub` alone:
  * what is logged never holds an email, a name, a token, or a message of a service, which might.
  */
-export function logFailure(failure: Failure, sub?: string): void {
+export function logFailure(failure: LoggedError, sub?: string): void {
 	console.error({ type: failure.type, sub, ...details(failure) });
 }
 
-function details(failure: Failure): Readonly<Record<string, unknown>> {
+function details(failure: LoggedError): Readonly<Record<string, unknown>> {
 	switch (failure.type) {
 		case "InvalidEvent":
 		case "InvalidIdentity":

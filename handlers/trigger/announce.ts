@@ -1,3 +1,4 @@
+import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import type { PostAuthenticationTriggerEvent, PostConfirmationTriggerEvent } from "aws-lambda";
 import { err, type Result, type ResultAsync } from "neverthrow";
 import { createPublish } from "../../adapters/eventBus";
@@ -12,7 +13,7 @@ import { createImmediateWrite } from "./immediateWrite";
 /** Time for the immediate write, so that with the event after it a trigger answers in less than 4 of Cognito's 5 seconds. */
 const writeDeadline = 1_500;
 
-const publish = createPublish(environment("EVENT_BUS_NAME"), triggerLimits);
+const publish = createPublish(environment("EVENT_BUS_NAME"), new EventBridgeClient(triggerLimits));
 
 // In event mode the bundle leaves it out, with the two SDK clients that it brings.
 const immediateWrite = process.env.WRITE_MODE === "immediate" ? createImmediateWrite() : undefined;

@@ -2,6 +2,7 @@ import { CognitoIdentityProviderClient } from "@aws-sdk/client-cognito-identity-
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { createUserPool } from "../../adapters/userPool";
 import { recordUser } from "../../domain/sync/record";
+import { openTable } from "../../domain/table";
 import { createUsers } from "../../domain/user/users";
 import { triggerLimits } from "../runtime/clientLimits";
 import { environment } from "../runtime/environment";
@@ -11,10 +12,12 @@ import { environment } from "../runtime/environment";
  * of the pool that names it.
  */
 export function createImmediateWrite() {
-	const users = createUsers({
-		tableName: environment("TABLE_NAME"),
-		client: new DynamoDBClient(triggerLimits),
-	});
+	const users = createUsers(
+		openTable({
+			tableName: environment("TABLE_NAME"),
+			client: new DynamoDBClient(triggerLimits),
+		}),
+	);
 	const cognito = new CognitoIdentityProviderClient(triggerLimits);
 	return (userPoolId: string) =>
 		recordUser({ users, userPool: createUserPool(userPoolId, cognito) });

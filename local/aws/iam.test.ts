@@ -3,7 +3,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import * as pulumi from "@pulumi/pulumi";
 import test from "ava";
-import { createUsers } from "../../domain";
+import { createUsers, openTable } from "../../domain";
 import { eventSource, eventTypes } from "../../domain/user/events";
 import { parseAccount } from "../../domain/user/identity";
 import { deadLetters } from "../../testing/deadLetters";
@@ -81,7 +81,9 @@ async function firstFailure(program: Program, writeMode: WriteMode): Promise<str
 async function useEverything(stack: Stack, writeMode: WriteMode): Promise<void> {
 	const people = new People(stack);
 	const tableName = String(stack.outputs.tableName);
-	const users = createUsers({ tableName, client: new DynamoDBClient(stack.clientOptions) });
+	const users = createUsers(
+		openTable({ tableName, client: new DynamoDBClient(stack.clientOptions) }),
+	);
 	async function check(what: string, works: () => Promise<boolean>): Promise<void> {
 		if (!(await works().catch(() => false))) throw new Error(`It does not hold that ${what}.`);
 	}

@@ -7,7 +7,7 @@ import {
 	QueryCommand,
 	UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
-import { createUsers, type Identity } from "../../domain";
+import { createUsers, type Identity, openTable } from "../../domain";
 import { openTestTable } from "../../testing/testTable";
 import { type Figure, median, ratio } from "./figure";
 
@@ -49,7 +49,7 @@ export async function accessPatterns({
 }): Promise<Figure[]> {
 	const table = await openTestTable();
 	const TableName = table.tableName;
-	const users = createUsers(table);
+	const users = createUsers(openTable(table));
 	const client = DynamoDBDocumentClient.from(table.client);
 	const ada = (await users.register(person()))._unsafeUnwrap();
 	const keyOf = (sub: string) => ({ PK: `USER#${sub}`, SK: "PROFILE" });

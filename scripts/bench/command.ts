@@ -3,7 +3,7 @@ import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { SingleBar } from "cli-progress";
 import { Command } from "commander";
-import { startStack } from "../../local/stack";
+import { startTestStack } from "../../testing/testStack";
 import { accessPatterns } from "./accessPatterns";
 import { archiveSizes, archivesOf } from "./archives";
 import { coldStarts } from "./coldStart";
@@ -65,11 +65,11 @@ async function measure(): Promise<Figure[]> {
 	progress.start(total, 0, { section: "starting" });
 	try {
 		progress.update({ section: "round trips" });
-		const stack = await startStack();
+		const stack = await startTestStack();
 		figures.push(...(await roundTrips(stack).finally(stack.close)));
 		step();
 		for (const writeMode of writeModes) {
-			const stack = await startStack({ settings: { writeMode } });
+			const stack = await startTestStack({ writeMode });
 			try {
 				const archives = await archivesOf(stack.program);
 				progress.update({ section: `cold start, ${writeMode} mode` });

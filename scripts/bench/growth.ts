@@ -1,5 +1,6 @@
 import { BatchWriteCommand, DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
-import { createUsers } from "../../domain";
+import { createUsers, openTable } from "../../domain";
+import { emailPartition, profileKey } from "../../domain/user/keys";
 import { openTestTable } from "../../testing/testTable";
 import { type Figure, ratio, time } from "./figure";
 
@@ -24,7 +25,7 @@ export async function growth({
 			return {
 				size,
 				table,
-				users: createUsers(table),
+				users: createUsers(openTable(table)),
 				bySub: [] as number[],
 				byEmail: [] as number[],
 			};
@@ -77,9 +78,8 @@ async function timeOf(operation: () => unknown): Promise<number> {
 function itemOf(index: number) {
 	const now = new Date(index).toISOString();
 	return {
-		PK: `USER#${subOf(index)}`,
-		SK: "PROFILE",
-		GSI1PK: `EMAIL#${emailOf(index)}`,
+		...profileKey(subOf(index)),
+		GSI1PK: emailPartition(emailOf(index)),
 		GSI1SK: now,
 		_et: "User",
 		username: subOf(index),

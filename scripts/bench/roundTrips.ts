@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { CognitoIdentityProviderClient } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { createUserPool } from "../../adapters/userPool";
-import { createUsers, type Identity, recordUser } from "../../domain";
+import { createUsers, type Identity, openTable, recordUser } from "../../domain";
 import type { Stack } from "../../local/stack";
 import { People } from "../../testing/people";
 import type { Figure } from "./figure";
@@ -20,7 +20,7 @@ export async function roundTrips(stack: Stack): Promise<Figure[]> {
 		},
 		{ step: "initialize" },
 	);
-	const users = createUsers({ tableName: String(stack.outputs.tableName), client });
+	const users = createUsers(openTable({ tableName: String(stack.outputs.tableName), client }));
 	const record = recordUser({
 		users,
 		userPool: createUserPool(

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { createUsers } from "../../domain";
+import { createUsers, openTable } from "../../domain";
 import type { Stack } from "../../local/stack";
 import { People } from "../../testing/people";
 import { type Figure, quantile, spreadOf, time } from "./figure";
@@ -15,10 +15,12 @@ export async function signUpToProfile(
 	}: { writeMode: string; people: number; onPerson: () => void },
 ): Promise<Figure[]> {
 	const people = new People(stack);
-	const users = createUsers({
-		tableName: String(stack.outputs.tableName),
-		client: new DynamoDBClient(stack.clientOptions),
-	});
+	const users = createUsers(
+		openTable({
+			tableName: String(stack.outputs.tableName),
+			client: new DynamoDBClient(stack.clientOptions),
+		}),
+	);
 	const times: number[] = [];
 	for (let person = 0; person < count; person++) {
 		const email = `${randomUUID()}@example.com`;

@@ -14,11 +14,12 @@ import {
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import test, { type ImplementationFn } from "ava";
-import { createUsers, type Users } from "../../domain";
+import { createUsers, openTable, type Users } from "../../domain";
 import { listProfiles } from "../../domain/sync/listProfiles";
-import { profileKey } from "../../domain/table";
-import { type Stack, startStack } from "../../local/stack";
+import { profileKey } from "../../domain/user/keys";
+import type { Stack } from "../../local/stack";
 import { People } from "../../testing/people";
+import { startTestStack } from "../../testing/testStack";
 
 let stack: Stack;
 let people: People;
@@ -28,12 +29,12 @@ let dynamodb: DynamoDBClient;
 let tableName: string;
 
 test.before(async () => {
-	stack = await startStack();
+	stack = await startTestStack();
 	people = new People(stack);
 	cognito = new CognitoIdentityProviderClient(stack.clientOptions);
 	dynamodb = new DynamoDBClient(stack.clientOptions);
 	tableName = String(stack.outputs.tableName);
-	users = createUsers({ tableName, client: dynamodb });
+	users = createUsers(openTable({ tableName, client: dynamodb }));
 });
 test.after.always(() => stack.close());
 
@@ -48,7 +49,7 @@ const it = (title: string, implementation: ImplementationFn<[]>) =>
 			usernames.push(...Users.map(({ Username }) => String(Username)));
 		}
 		for (const username of usernames) await people.delete(username);
-		for await (const page of listProfiles({ tableName, client: dynamodb })) {
+		for await (const page of listProfiles(openTable({ tableName, client: dynamodb }))) {
 			for (const { sub } of page._unsafeUnwrap()) await users.remove(sub);
 		}
 		await implementation(t);

@@ -5,10 +5,10 @@ import {
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { Command, CommanderError, Option } from "commander";
-import { listAccounts } from "../../adapters/listAccounts";
-import { createUserPool } from "../../adapters/userPool";
+import { createUserPool, listAccounts } from "../../adapters/userPool";
 import { listProfiles } from "../../domain/sync/listProfiles";
 import { type ReconcileOptions, reconcile } from "../../domain/sync/reconcile";
+import { openTable } from "../../domain/table";
 import { createUsers } from "../../domain/user/users";
 import { explain, type Target } from "./explain";
 import { progressView } from "./progress";
@@ -79,12 +79,12 @@ async function main(): Promise<void> {
 	const interruption = interruptedBy("SIGINT");
 	const view = progressView(process.stderr);
 	const summary = await reconcile({
-		users: createUsers(store),
+		users: createUsers(openTable(store)),
 		userPool: createUserPool(userPoolId, cognito),
 		accounts: listAccounts(userPoolId, cognito),
 		...(flags.prune && {
 			prune: {
-				profiles: listProfiles(store),
+				profiles: listProfiles(openTable(store)),
 				force: flags.force ?? false,
 				approve: async (found) => {
 					view.stop();
@@ -182,7 +182,7 @@ async function check(place: Place, connection: object): Promise<number | undefin
 			.catch((cause) => {
 				throw new Refusal(explain(cause, ofPool(place)));
 			});
-		const read = await createUsers({ tableName: table, client }).findBySub("nobody");
+		const read = await createUsers(openTable({ tableName: table, client })).findBySub("nobody");
 		if (read.isErr() && read.error.type === "StoreUnavailable") {
 			throw new Refusal(explain(read.error.cause, ofTable(place)));
 		}

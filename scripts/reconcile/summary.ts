@@ -1,4 +1,4 @@
-import type { Failure, Summary } from "../../domain/sync/reconcile";
+import type { FailedAccount, Summary } from "../../domain/sync/reconcile";
 
 /** A summary, and whether it is of a dry run. */
 export type ToldSummary = Summary & { readonly dryRun: boolean };
@@ -56,7 +56,7 @@ function tellPrune({ profiles, gone, left, refused }: NonNullable<Summary["prune
 }
 
 /** Why, without any message of a service, which might name a person. */
-function reasonOf(error: Failure["error"]): string {
+function reasonOf(error: FailedAccount["error"]): string {
 	switch (error.type) {
 		case "InvalidIdentity":
 		case "CorruptUser":

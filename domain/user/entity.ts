@@ -1,0 +1,80 @@
+import { Entity } from "dynamodb-toolbox/entity";
+import type { ValidValue } from "dynamodb-toolbox/schema";
+import { type BooleanSchema, boolean } from "dynamodb-toolbox/schema/boolean";
+import { item } from "dynamodb-toolbox/schema/item";
+import { type NumberSchema, number } from "dynamodb-toolbox/schema/number";
+import { type StringSchema, string } from "dynamodb-toolbox/schema/string";
+import type { SingleTable } from "../table";
+import { applicationAttributes } from "./attributes";
+import { type Identity, identityEntries, type registry } from "./identity";
+import { storeAttributes, subKey } from "./keys";
+import type { coreAttributes, IdentityAttribute } from "./registry";
+
+/** What the application says about a person. */
+export type ApplicationFields = {
+	readonly [Name in keyof typeof applicationAttributes]?:
+		| ValidValue<(typeof applicationAttributes)[Name]>
+		| undefined;
+};
+
+/** What the store itself adds to a user. */
+export interface UserRecord {
+	/** The application's own id: a random UUID, made once. */
+	readonly userId: string;
+	/** When the profile was made: ISO 8601, UTC. */
+	readonly createdAt: string;
+	/** When the profile was last written: ISO 8601, UTC. */
+	readonly updatedAt: string;
+	/** How often the identity was written: the optimistic lock of {@link Users.replaceIdentity}. */
+	readonly identityVersion: number;
+}
+
+/** One person, as stored. */
+export type User = Identity & ApplicationFields & UserRecord;
+
+/** The User entity on the single table. */
+export function userEntity(table: SingleTable) {
+	return new Entity({
+		name: "User",
+		table,
+		schema: item({
+			...identitySchemas,
+			...applicationAttributes,
+			...storeAttributes,
+			sub: subKey(),
+		}),
+		entityAttribute: false,
+		timestamps: false,
+	});
+}
+
+type SchemaOf<Attribute, Required extends "atLeastOnce" | "never"> = Attribute extends {
+	readonly type: "number";
+}
+	? NumberSchema<{ required: Required }>
+	: Attribute extends { readonly type: "boolean" }
+		? BooleanSchema<{ required: Required }>
+		: StringSchema<{ required: Required }>;
+
+function schemaOf(attribute: IdentityAttribute) {
+	const required = "required" in attribute ? "atLeastOnce" : "never";
+	switch (attribute.type) {
+		case "string":
+			return string({ required });
+		case "number":
+			return number({ required });
+		case "boolean":
+			return boolean({ required });
+	}
+}
+
+const schemas: Record<string, unknown> = Object.fromEntries(
+	identityEntries.map(([name, attribute]) => [name, schemaOf(attribute)]),
+);
+// Object.fromEntries forgets which name has which schema.
+const identitySchemas = schemas as {
+	[Name in keyof typeof registry]: SchemaOf<
+		(typeof registry)[Name],
+		Name extends keyof typeof coreAttributes ? "atLeastOnce" : "never"
+	>;
+};

@@ -1,0 +1,37 @@
+import { number } from "dynamodb-toolbox/schema/number";
+import { string } from "dynamodb-toolbox/schema/string";
+import { prefix } from "dynamodb-toolbox/transformers/prefix";
+
+const ofUser = prefix("USER");
+
+/** The partition key of all items of a user: the profile, and whatever else belongs to the person. */
+export const userPartition = (sub: string) => ofUser.encode(sub);
+
+/** The attribute `sub` of an entity that lies in its user's partition, the User itself and those beside it. */
+export const subKey = () => string().key().savedAs("PK").transform(ofUser);
+
+const profile = "PROFILE";
+
+/** Where a user's profile lies. */
+export const profileKey = (sub: string) => ({ PK: userPartition(sub), SK: profile });
+
+/**
+ * The index partition of whoever holds an email, in whatever case it is written. The Kelvin sign stays as it is: it is the one
+ * character outside ASCII whose lowercase is inside, and would find the person with a "k" in its place.
+ */
+export const emailPartition = (email: string) =>
+	`EMAIL#${email.replace(/[^\u212a]+/g, (part) => part.toLowerCase())}`;
+
+/** What the store itself keeps in a profile, beside the attributes of the registries. No attribute may have one of these names. */
+export const storeAttributes = {
+	SK: string().key().const(profile).hidden(),
+	GSI1PK: string().hidden(),
+	// When this profile took this email: of several that claim it, the newest is found.
+	GSI1SK: string().hidden(),
+	// What kind of item it is. The entity's own attribute and timestamps would be written again by each update.
+	type: string().const("User").savedAs("_et").hidden(),
+	userId: string(),
+	identityVersion: number(),
+	createdAt: string(),
+	updatedAt: string(),
+};
