@@ -1,7 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import {
@@ -10,23 +8,18 @@ import {
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
+import { RunError } from "@pulumi/pulumi";
 import test from "ava";
-import { createUsers, openTable } from "./domain";
+import type * as domain from "./domain";
+import { eventSource } from "./domain/user/events";
+import { profileKey } from "./domain/user/keys";
 import { declared } from "./local/program";
-import { startStack } from "./local/stack";
+import type { Stack } from "./local/stack";
+import { adoptProject, edit } from "./testing/adoptedProject";
+import { deadLetters } from "./testing/deadLetters";
 import { People } from "./testing/people";
-
-const blocks = [
-	...readFileSync(join(__dirname, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```/gms),
-].map(([, code = ""]) => code);
-
-/** The one block of code in the README that holds a text. */
-function readme(text: string): string {
-	const [block, ...more] = blocks.filter((code) => code.includes(text));
-	if (!block || more.length > 0)
-		throw new Error(`Not exactly one block of the README holds ${text}`);
-	return block;
-}
+import { publishEvents } from "./testing/publishEvents";
+import { startTestStack } from "./testing/testStack";
 
 /** An application's own code, which compiles only if the types have followed. */
 const typed = `
@@ -46,135 +39,221 @@ const transformed = `
 	}),
 `;
 
-/** A copy of this project whose user is extended as the README says: some entries, in one file. */
-async function extendedProject(): Promise<string> {
-	const directory = await mkdtemp(join(tmpdir(), "extended-"));
-	for (const path of [
-		"adapters",
-		"domain",
-		"handlers",
-		"infra",
-		"index.ts",
-		"Pulumi.yaml",
-		"Pulumi.dev.yaml",
-		"tsconfig.json",
-	]) {
-		await cp(join(__dirname, path), join(directory, path), {
-			recursive: true,
-			filter: (source) => !/(\.test|testTable)\.ts$/.test(source),
-		});
-	}
-	await symlink(join(__dirname, "node_modules"), join(directory, "node_modules"));
-	const user = join(directory, "domain/user/identity.ts");
-	const source = await readFile(user, "utf8");
-	await writeFile(
-		user,
-		source
-			.replace(/^\tfamilyName: .*\n/m, (line) => line + readme("custom:seats"))
-			.replace(
-				/^export const applicationAttributes = {\n/m,
-				(line) => line + readme("theme:") + transformed,
-			),
-	);
-	await writeFile(join(directory, "typed.ts"), typed);
-	await writeFile(join(directory, "application.ts"), readme("createUsers("));
-	await writeFile(join(directory, "subscriber.ts"), readme("parseEvent("));
-	return directory;
+/** What the orders of the README do, as far as they are used here. */
+interface Orders {
+	readonly createOrders: (table: domain.SingleTable) => {
+		place(order: object): PromiseLike<{ _unsafeUnwrapErr(): unknown; _unsafeUnwrap(): object }>;
+		ofUser(sub: string): PromiseLike<{ _unsafeUnwrap(): readonly object[] }>;
+		withUser(
+			sub: string,
+		): PromiseLike<{ _unsafeUnwrap(): { user?: object; orders: readonly object[] } }>;
+	};
 }
 
-test("entries in the registry extend the user from the pool's schema to both lookups", async (t) => {
-	const directory = await extendedProject();
-	t.teardown(() => rm(directory, { recursive: true }));
-	const stack = await startStack({ directory });
-	t.teardown(stack.close);
-	const tableName = String(stack.outputs.tableName);
-	const client = new DynamoDBClient(stack.clientOptions);
-	const extended = require(join(directory, "domain")) as { createUsers: typeof createUsers };
-	const users = extended.createUsers(openTable({ tableName, client }));
-	const people = new People(stack);
+let directory: string;
+let stack: Stack;
+let extended: typeof domain;
+let orders: Orders;
+let people: People;
+let client: DynamoDBClient;
+let tableName: string;
 
-	const { stdout } = await promisify(execFile)(
-		join(__dirname, "node_modules/.bin/tsc"),
-		["--noEmit", "--project", directory],
-		{ cwd: directory },
-	).catch((error: { stdout: string }) => error);
-	t.is(stdout, "", "the types follow, and the examples of the README compile");
-
-	const cognito = new CognitoIdentityProviderClient(stack.clientOptions);
-	const { UserPool } = await cognito.send(
-		new DescribeUserPoolCommand({ UserPoolId: stack.outputs.userPoolId }),
+test.before(async () => {
+	directory = await adoptProject();
+	await edit(directory, "domain/user/attributes.ts", (source) =>
+		source.replace(/^export const applicationAttributes = {\n/m, (line) => line + transformed),
 	);
-	const schemaOf = (name: string) => UserPool?.SchemaAttributes?.find(({ Name }) => Name === name);
-	t.like(schemaOf("nickname"), { AttributeDataType: "String", Mutable: true });
-	t.like(schemaOf("custom:plan"), {
-		AttributeDataType: "String",
-		StringAttributeConstraints: { MinLength: "0", MaxLength: "20" },
-	});
-	t.like(schemaOf("custom:seats"), {
-		AttributeDataType: "Number",
-		NumberAttributeConstraints: { MinValue: "1", MaxValue: "500" },
-	});
-
-	const [appClient] = declared(stack.program, "aws:cognito/userPoolClient:UserPoolClient");
-	const may = (access: "readAttributes" | "writeAttributes") =>
-		["nickname", "custom:plan", "custom:seats"].filter((name) =>
-			appClient?.inputs[access]?.includes(name),
-		);
-	t.deepEqual(may("readAttributes"), ["nickname", "custom:plan", "custom:seats"]);
-	t.deepEqual(may("writeAttributes"), ["nickname"]);
-
-	const email = "ada@example.com";
-	const sub = await people.signUp(email, { nickname: "Ada" });
-	await people.confirm(email);
-	await people.change(email, { "custom:plan": "gold", "custom:seats": "5" });
-	await people.signIn(email);
-	await stack.settled();
-
-	const expected = { nickname: "Ada", plan: "gold", seats: 5 };
-	t.like(Object(stack.events().at(-1)?.detail).identity, expected, "the event carries them");
-	const { Item } = await DynamoDBDocumentClient.from(client).send(
-		new GetCommand({ TableName: tableName, Key: { PK: `USER#${sub}`, SK: "PROFILE" } }),
-	);
-	t.like(Item, expected, "the item holds them");
-	t.like((await users.findBySub(sub))._unsafeUnwrap(), expected);
-	t.like((await users.findByEmail(email))._unsafeUnwrap(), expected);
-
-	// The types of the original project know nothing of these fields.
-	const fields: object = { theme: "dark", motto: "onward" };
-	t.like((await users.update(sub, fields))._unsafeUnwrap(), fields);
-	t.like((await users.findBySub(sub))._unsafeUnwrap(), fields);
-	const wrong: object = { theme: "grey" };
-	t.deepEqual((await users.update(sub, wrong))._unsafeUnwrapErr(), {
-		type: "InvalidUpdate",
-		issues: [{ path: "theme", message: "must be light or dark" }],
-	});
+	await edit(directory, "application.ts", (source) => `${source}${typed}`);
+	stack = await startTestStack({}, { directory });
+	extended = require(join(directory, "domain"));
+	orders = require(join(directory, "domain/order/orders"));
+	people = new People(stack);
+	client = new DynamoDBClient(stack.clientOptions);
+	tableName = String(stack.outputs.tableName);
+});
+test.after.always(async () => {
+	await stack?.close();
+	await rm(directory, { recursive: true });
 });
 
-test("profiles stored before an attribute was added still read, and take it at the next sign-in", async (t) => {
-	const directory = await extendedProject();
-	t.teardown(() => rm(directory, { recursive: true }));
-	const stack = await startStack({ directory });
-	t.teardown(stack.close);
-	const options = {
-		tableName: String(stack.outputs.tableName),
-		client: new DynamoDBClient(stack.clientOptions),
-	};
-	const before = createUsers(openTable(options));
-	const extended = require(join(directory, "domain")) as { createUsers: typeof createUsers };
-	const after = extended.createUsers(openTable(options));
-	const people = new People(stack);
-	const email = "ada@example.com";
-	const sub = await people.create(email);
-	const identity = { sub, username: sub, email, emailVerified: true };
-	const stored = (await before.register(identity))._unsafeUnwrap();
+/** What the compiler says of the project in the copy. */
+async function compile(): Promise<string> {
+	const { stdout } = await promisify(execFile)(
+		join(__dirname, "node_modules/.bin/tsc"),
+		["--noEmit", "--incremental", "--tsBuildInfoFile", "tsbuildinfo", "--project", directory],
+		{ cwd: directory },
+	).catch((error: { stdout: string }) => error);
+	return stdout;
+}
 
-	t.deepEqual((await after.findBySub(sub))._unsafeUnwrap(), stored);
-	t.deepEqual((await after.findByEmail(email))._unsafeUnwrap(), stored);
+test.serial(
+	"entries in the registries extend the user from the pool's schema to both lookups",
+	async (t) => {
+		const users = extended.createUsers(extended.openTable({ tableName, client }));
+		const cognito = new CognitoIdentityProviderClient(stack.clientOptions);
+		const { UserPool } = await cognito.send(
+			new DescribeUserPoolCommand({ UserPoolId: stack.outputs.userPoolId }),
+		);
+		const schemaOf = (name: string) =>
+			UserPool?.SchemaAttributes?.find(({ Name }) => Name === name);
+		t.like(schemaOf("nickname"), { AttributeDataType: "String", Mutable: true });
+		t.like(schemaOf("custom:plan"), {
+			AttributeDataType: "String",
+			StringAttributeConstraints: { MinLength: "0", MaxLength: "20" },
+		});
+		t.like(schemaOf("custom:seats"), {
+			AttributeDataType: "Number",
+			NumberAttributeConstraints: { MinValue: "1", MaxValue: "500" },
+		});
 
-	await people.change(email, { "custom:seats": "5" });
-	await people.signIn(email);
-	await stack.settled();
-	const { userId, createdAt } = stored;
-	const expected = { seats: 5, userId, createdAt };
-	t.like((await after.findBySub(sub))._unsafeUnwrap(), expected);
+		const [appClient] = declared(stack.program, "aws:cognito/userPoolClient:UserPoolClient");
+		const may = (access: "readAttributes" | "writeAttributes") =>
+			["nickname", "custom:plan", "custom:seats"].filter((name) =>
+				appClient?.inputs[access]?.includes(name),
+			);
+		t.deepEqual(may("readAttributes"), ["nickname", "custom:plan", "custom:seats"]);
+		t.deepEqual(may("writeAttributes"), ["nickname"]);
+
+		const email = "ada@example.com";
+		const sub = await people.signUp(email, { nickname: "Ada" });
+		await people.confirm(email);
+		await people.change(email, { "custom:plan": "gold", "custom:seats": "5" });
+		await people.signIn(email);
+		await stack.settled();
+
+		const expected = { nickname: "Ada", plan: "gold", seats: 5 };
+		const event = stack.events().findLast(({ detail }) => Object(detail).identity?.sub === sub);
+		t.like(Object(event?.detail).identity, expected, "the event carries them");
+		const { Item } = await DynamoDBDocumentClient.from(client).send(
+			new GetCommand({ TableName: tableName, Key: profileKey(sub) }),
+		);
+		t.like(Item, expected, "the item holds them");
+		t.like((await users.findBySub(sub))._unsafeUnwrap(), expected);
+		t.like((await users.findByEmail(email))._unsafeUnwrap(), expected);
+
+		// The types of the original project know nothing of these fields.
+		const fields: object = { theme: "dark", motto: "onward" };
+		t.like((await users.update(sub, fields))._unsafeUnwrap(), fields);
+		t.like((await users.findBySub(sub))._unsafeUnwrap(), fields);
+		const wrong: object = { theme: "grey" };
+		t.deepEqual((await users.update(sub, wrong))._unsafeUnwrapErr(), {
+			type: "InvalidUpdate",
+			issues: [{ path: "theme", message: "must be light or dark" }],
+		});
+	},
+);
+
+test.serial(
+	"code from before an attribute was added and code from after it read each other's profiles and events",
+	async (t) => {
+		const { createUsers, openTable, parseEvent } = require("./domain") as typeof domain;
+		const before = createUsers(openTable({ tableName, client }));
+		const after = extended.createUsers(extended.openTable({ tableName, client }));
+		const email = "grace@example.com";
+		const sub = await people.create(email);
+		const identity = { sub, username: sub, email, emailVerified: true };
+		const stored = (await before.register(identity))._unsafeUnwrap();
+		t.deepEqual((await after.findBySub(sub))._unsafeUnwrap(), stored);
+		t.deepEqual((await after.findByEmail(email))._unsafeUnwrap(), stored);
+
+		await people.change(email, { "custom:seats": "5" });
+		await people.signIn(email);
+		await stack.settled();
+		const { userId, createdAt } = stored;
+		t.like((await after.findBySub(sub))._unsafeUnwrap(), { seats: 5, userId, createdAt });
+		t.like((await before.findBySub(sub))._unsafeUnwrap(), { ...identity, userId, createdAt });
+		const event = stack.events().findLast(({ detail }) => Object(detail).identity?.sub === sub);
+		t.like(extended.parseEvent(event)._unsafeUnwrap().account.identity, { ...identity, seats: 5 });
+		t.like(parseEvent(event)._unsafeUnwrap().account.identity, identity);
+	},
+);
+
+test.serial(
+	"another entity has its access patterns under the user's partition, and typed errors of its own",
+	async (t) => {
+		const table = extended.openTable({ tableName, client });
+		const { place, ofUser, withUser } = orders.createOrders(table);
+		const sub = await people.signUp("emmy@example.com");
+		await people.confirm("emmy@example.com");
+		await stack.settled();
+		const first = { sub, orderId: "1", total: 5 };
+		const second = { sub, orderId: "2", total: 7 };
+		for (const order of [first, second]) t.like((await place(order))._unsafeUnwrap(), order);
+		t.like((await ofUser(sub))._unsafeUnwrap(), [first, second]);
+
+		const calls: string[] = [];
+		const stop = stack.onCall(({ operation }) => calls.push(operation));
+		const { user, orders: found } = (await withUser(sub))._unsafeUnwrap();
+		stop();
+		t.deepEqual(calls, ["Query"]);
+		t.deepEqual(user, (await extended.createUsers(table).findBySub(sub))._unsafeUnwrap());
+		t.like(found, [first, second]);
+
+		t.deepEqual((await place({ ...first, total: "much" }))._unsafeUnwrapErr(), {
+			type: "InvalidOrder",
+			issues: [{ path: "total", message: "must be number" }],
+		});
+		const gone = extended.openTable({ tableName: "gone", client });
+		t.like((await orders.createOrders(gone).place(first))._unsafeUnwrapErr(), {
+			type: "StoreUnavailable",
+			retryable: false,
+		});
+	},
+);
+
+test.serial(
+	"a subscriber is one declaration: it gets its events, and what it fails on rests in a queue of its own, with an alarm",
+	async (t) => {
+		const name = "sendWelcome";
+		const sub = await people.signUp("mary@example.com");
+		await people.confirm("mary@example.com");
+		await people.signIn("mary@example.com");
+		await stack.settled();
+		const welcomed = stack.logs(name).filter((line) => line.includes(sub));
+		t.is(welcomed.length, 1, "its one detail type, and no other");
+
+		const queue = declared(stack.program, "aws:sqs/queue:Queue").find((each) => each.name === name);
+		const detail = { version: 1, identity: { sub: "nobody" } };
+		const event = { source: eventSource, detailType: "UserConfirmed" };
+		await publishEvents(stack, { ...event, detail: JSON.stringify(detail) });
+		const resting = await deadLetters(stack, queue?.id);
+		t.deepEqual(
+			resting.map(({ event }) => event.detail),
+			[detail],
+		);
+		t.true(
+			stack.program.resources.some(
+				({ type, inputs }) =>
+					/MetricAlarm$/.test(type) && Object(inputs.dimensions).QueueName === queue?.physicalName,
+			),
+		);
+	},
+);
+
+test.serial("the types follow, and the code of the README compiles", async (t) => {
+	t.is(await compile(), "");
+});
+
+/** Writes another entry in the place of one of the README's. */
+const rewrite = (name: string, entry: string) =>
+	edit(directory, "domain/user/attributes.ts", (source) =>
+		source.replace(new RegExp(`^\t${name}: .*$`, "m"), `\t${name}: ${entry},`),
+	);
+
+// Last, as they change the copy.
+test.serial("a wrong entry is one compile error, where it stands", async (t) => {
+	await rewrite("nickname", '{ cognito: "nick", type: "string", maxLength: 2048 }');
+	await rewrite("seats", '{ cognito: "custom:seats", type: "number", min: "1", max: 500 }');
+	const errors = (await compile()).split("\n").filter((line) => /^\S.*error TS/.test(line));
+	t.is(errors.length, 2, errors.join("\n"));
+	for (const error of errors) t.regex(error, /^domain\/user\/attributes\.ts\(/);
+});
+
+test.serial("a wrong entry that compiles stops the program with its sentence", async (t) => {
+	await rewrite("nickname", '{ cognito: "nickname", type: "string", maxLength: 2048 }');
+	await rewrite("seats", '{ cognito: "custom:userId", type: "string", maxLength: 36 }');
+	await t.throwsAsync(startTestStack({}, { directory }), {
+		instanceOf: RunError,
+		message: /^The attribute seats in domain\/user\/attributes\.ts is custom:userId, which links/,
+	});
 });

@@ -1,7 +1,6 @@
 import { RunError } from "@pulumi/pulumi";
 import test from "ava";
-import { registry } from "./domain/user/identity";
-import type { IdentityAttribute } from "./domain/user/registry";
+import { identityEntries } from "./domain/user/identity";
 import { type EvaluateOptions, evaluate, type Program } from "./local/program";
 
 const programs = new Map<string, Promise<Program>>();
@@ -191,9 +190,9 @@ test("the rule alone may send to the dead-letter queue from outside", async (t) 
 test("the app client reads and writes what the registry lets it, and reads the link, which it cannot write", async (t) => {
 	const { inputs } = one(await declare(), "client", "users");
 	const allowedTo = (...accesses: string[]) =>
-		Object.values<IdentityAttribute>(registry)
-			.filter(({ client = "" }) => accesses.includes(client))
-			.map(({ cognito }) => cognito);
+		identityEntries
+			.filter(([, { client = "" }]) => accesses.includes(client))
+			.map(([, { cognito }]) => cognito);
 	t.deepEqual(inputs.readAttributes, ["custom:userId", ...allowedTo("read", "readWrite")]);
 	t.deepEqual(inputs.writeAttributes, allowedTo("readWrite"));
 	t.true(allowedTo("readWrite").includes("email"));

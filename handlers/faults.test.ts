@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import test, { type ExecutionContext } from "ava";
 import type { Identity } from "../domain";
 import { type EventEntry, toEventEntry } from "../domain/user/events";
@@ -10,6 +9,7 @@ import { type Stack, startStack } from "../local/stack";
 import { comparePoolAndTable } from "../testing/comparePoolAndTable";
 import { deadLetters, replay } from "../testing/deadLetters";
 import { People } from "../testing/people";
+import { publishEvents } from "../testing/publishEvents";
 import { testProgram } from "../testing/testStack";
 
 const writeModes = ["event", "immediate"] as const;
@@ -80,21 +80,6 @@ function failures(stack: Stack, name: string): string[] {
 		.map((line) => JSON.parse(line))
 		.filter(({ level, message }) => level === "ERROR" && message.type !== undefined)
 		.map(({ message }) => message.type);
-}
-
-/** Puts entries on the bus, as an operator does. */
-async function publish(stack: Stack, ...entries: EventEntry[]): Promise<void> {
-	await new EventBridgeClient(stack.clientOptions).send(
-		new PutEventsCommand({
-			Entries: entries.map(({ source, detailType, detail }) => ({
-				EventBusName: stack.outputs.eventBusName,
-				Source: source,
-				DetailType: detailType,
-				Detail: detail,
-			})),
-		}),
-	);
-	await stack.settled();
 }
 
 const confirmed = (identity: Identity) =>
@@ -310,7 +295,7 @@ test.serial("the same event ten times at once makes one profile", async (t) => {
 	const { stack, email } = scene;
 	const sub = await signUpUnheard(scene, email);
 	const event = confirmed({ sub, username: sub, email, emailVerified: true });
-	await publish(stack, ...Array<EventEntry>(10).fill(event));
+	await publishEvents(stack, ...Array<EventEntry>(10).fill(event));
 	t.is(stack.logs("recordUser").filter((line) => line.includes('"outcome"')).length, 10);
 	t.is(stack.logs("recordUser").filter((line) => line.includes('"created"')).length, 1);
 	await agree(t, scene);
@@ -334,7 +319,7 @@ test.serial("a person's events in every order make the same profile", async (t) 
 		}),
 	);
 	for (const turn of [0, 1, 2]) {
-		await publish(stack, ...histories.flatMap((events) => events[turn] ?? []));
+		await publishEvents(stack, ...histories.flatMap((events) => events[turn] ?? []));
 	}
 	await agree(t, scene, orders.length);
 });
@@ -378,7 +363,7 @@ test.serial(
 				{ type: "InvalidIdentity", path: "email" },
 			],
 		]) {
-			await publish(stack, { ...good, detail: JSON.stringify(malformed) });
+			await publishEvents(stack, { ...good, detail: JSON.stringify(malformed) });
 			const logged = stack.logs("recordUser").filter((line) => line.includes(reason.type));
 			t.is(JSON.parse(logged[0] ?? "").message.issues[0].path, reason.path);
 			t.deepEqual((await deadLetters(stack)).at(-1)?.event.detail, malformed);

@@ -1,6 +1,6 @@
-import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import type { BusEvent } from "../local/aws/eventBridge";
 import type { Stack } from "../local/stack";
+import { publishEvents } from "./publishEvents";
 
 /** An event that rests in the dead-letter queue. */
 export interface DeadLetter {
@@ -8,9 +8,16 @@ export interface DeadLetter {
 	readonly receipt: string;
 }
 
-/** Reads the dead-letter queue of a stack, where Lambda leaves its own record of an event, and EventBridge the event itself. */
-export async function deadLetters(stack: Stack): Promise<DeadLetter[]> {
+/**
+ * Reads a dead-letter queue of a stack, that of recordUser unless told otherwise. Lambda leaves its own record of an event
+ * there, and EventBridge the event itself.
+ */
+export async function deadLetters(
+	stack: Stack,
+	queueUrl = stack.outputs.deadLetterQueueUrl,
+): Promise<DeadLetter[]> {
 	const { Messages } = await sqs(stack, "ReceiveMessage", {
+		QueueUrl: queueUrl,
 		MaxNumberOfMessages: 1000,
 		VisibilityTimeout: 0,
 	});
@@ -20,32 +27,23 @@ export async function deadLetters(stack: Stack): Promise<DeadLetter[]> {
 	});
 }
 
-/** Sends every dead letter to the bus again, as an operator does once what was broken works, and takes it from the queue. */
+/** Sends what rests in recordUser's to the bus again, as an operator does once what was broken works, and takes it from the queue. */
 export async function replay(stack: Stack): Promise<void> {
-	const bus = new EventBridgeClient(stack.clientOptions);
 	for (const { event, receipt } of await deadLetters(stack)) {
-		await bus.send(
-			new PutEventsCommand({
-				Entries: [
-					{
-						EventBusName: stack.outputs.eventBusName,
-						Source: event.source,
-						DetailType: event["detail-type"],
-						Detail: JSON.stringify(event.detail),
-					},
-				],
-			}),
-		);
-		await sqs(stack, "DeleteMessage", { ReceiptHandle: receipt });
+		const { source, "detail-type": detailType, detail } = event;
+		await publishEvents(stack, { source, detailType, detail: JSON.stringify(detail) });
+		await sqs(stack, "DeleteMessage", {
+			QueueUrl: stack.outputs.deadLetterQueueUrl,
+			ReceiptHandle: receipt,
+		});
 	}
-	await stack.settled();
 }
 
 async function sqs(stack: Stack, operation: string, body: object) {
 	const response = await fetch(stack.endpoint, {
 		method: "POST",
 		headers: { "x-amz-target": `AmazonSQS.${operation}`, authorization: "Credential=local/" },
-		body: JSON.stringify({ QueueUrl: stack.outputs.deadLetterQueueUrl, ...body }),
+		body: JSON.stringify(body),
 	});
 	// What SQS answers to ReceiveMessage; nothing else is read.
 	return (await response.json()) as { Messages: { Body: string; ReceiptHandle: string }[] };

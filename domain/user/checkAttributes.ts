@@ -17,7 +17,7 @@ const longestValue = 2048;
  * @returns one sentence that says what is wrong and what to do, or `undefined` if all is well
  */
 export function problemWithAttributes(
-	identity: Readonly<Record<string, IdentityEntry>> = identityAttributes,
+	identity: Readonly<Record<string, object>> = identityAttributes,
 	application: Readonly<Record<string, Schema>> = applicationAttributes,
 ): string | undefined {
 	const names = [...Object.keys(identity), ...Object.keys(application)];
@@ -32,7 +32,8 @@ export function problemWithAttributes(
 	const declared = new Map<string, string>(
 		Object.entries(coreAttributes).map(([name, { cognito }]) => [cognito, name]),
 	);
-	for (const [name, entry] of Object.entries(identity)) {
+	// What they are in truth is what is asked here.
+	for (const [name, entry] of Object.entries(identity) as [string, IdentityEntry][]) {
 		const problem = problemWithEntry(entry, declared.get(entry.cognito));
 		if (problem) return `The attribute ${name} in domain/user/attributes.ts ${problem}.`;
 		declared.set(entry.cognito, name);

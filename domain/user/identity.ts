@@ -35,6 +35,7 @@ export const identityEntries = Object.entries(registry) as readonly (readonly [
 	name: string,
 	attribute: IdentityAttribute,
 ])[];
+const attributesByName = new Map(identityEntries);
 
 /**
  * Checks that something is an identity, before it is written. It throws for no input.
@@ -112,7 +113,8 @@ export function hasIdentity(user: Identity, identity: Identity): boolean {
 
 /** Whether a value may stand in an identity under this name. */
 export function isIdentityValue(name: keyof Identity, value: unknown): boolean {
-	return problemWith(value, registry[name]) === undefined;
+	const attribute = attributesByName.get(name);
+	return attribute !== undefined && problemWith(value, attribute) === undefined;
 }
 
 function problemWith(value: unknown, attribute: IdentityAttribute): string | undefined {

@@ -1,0 +1,35 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { rm } from "node:fs/promises";
+import { adoptProject, edit } from "./adoptedProject";
+
+/**
+ * Checks and tests a copy of this project as an adopter would have it: with all that the README says one can add, under another
+ * name, in another region and in the other write mode. It fails as they do.
+ */
+async function main(): Promise<void> {
+	const begun = performance.now();
+	const directory = await adoptProject();
+	try {
+		await edit(directory, "Pulumi.yaml", (yaml) => yaml.replace(/^name: .*/m, "name: adopted"));
+		await edit(directory, "Pulumi.dev.yaml", (yaml) =>
+			yaml
+				.replace(/^( +)[\w-]+:(?=(protect|logRetentionDays|passwordAuth):)/gm, "$1adopted:")
+				.replace(/^( +aws:region:).*/m, "$1 eu-central-1\n  adopted:writeMode: immediate"),
+		);
+		for (const script of ["check", "test"]) {
+			const child = spawn("npm", ["run", script], { cwd: directory, stdio: "inherit" });
+			const [status] = await once(child, "exit");
+			if (status !== 0) {
+				process.exitCode = 1;
+				return;
+			}
+		}
+		const minutes = (performance.now() - begun) / 60_000;
+		console.log(`The copy with everything added holds; it took ${minutes.toFixed(1)} minutes.`);
+	} finally {
+		await rm(directory, { recursive: true });
+	}
+}
+
+main();

@@ -1,0 +1,78 @@
+import { readFileSync } from "node:fs";
+import {
+	appendFile,
+	cp,
+	mkdir,
+	mkdtemp,
+	readFile,
+	realpath,
+	symlink,
+	writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+
+const project = dirname(__dirname);
+
+/** The blocks of TypeScript in the README. */
+const blocks = [
+	...readFileSync(join(project, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```/gms),
+].map(([, code = ""]) => code);
+
+/** The one block of code in the README that holds a text. */
+export function readme(text: string): string {
+	const [block, ...more] = blocks.filter((code) => code.includes(text));
+	if (block !== undefined && more.length === 0) return block;
+	throw new Error(`Not exactly one block of the README holds ${text}`);
+}
+
+/**
+ * Copies this project into a new directory and adds what the README says that one can add: attributes of both kinds, an entity,
+ * a subscriber, and code that uses the users. What is there already, as in a fork that has taken it, is not added again.
+ *
+ * @returns the directory, to be removed in the end
+ */
+export async function adoptProject(): Promise<string> {
+	const directory = await realpath(await mkdtemp(join(tmpdir(), "adopted-")));
+	await cp(project, directory, {
+		recursive: true,
+		filter: (source) => ![".git", "node_modules"].includes(basename(source)),
+	});
+	await symlink(join(project, "node_modules"), join(directory, "node_modules"));
+
+	await edit(directory, "domain/user/attributes.ts", (source) =>
+		[
+			[/^export const identityAttributes = {\n/m, readme("custom:seats")] as const,
+			[/^export const applicationAttributes = {\n/m, readme("theme:")] as const,
+		].reduce(
+			(text, [start, entries]) =>
+				text.includes(`\n\t${entries.split(":")[0]}:`)
+					? text
+					: text.replace(
+							start,
+							(line) => line + entries.replace(/^/gm, "\t").trimEnd().concat("\n"),
+						),
+			source,
+		),
+	);
+	for (const path of ["domain/order/orders.ts", "handlers/sendWelcome.ts"]) {
+		await mkdir(dirname(join(directory, path)), { recursive: true });
+		await writeFile(join(directory, path), readme(`// ${path}\n`));
+	}
+	const declaration = readme('new Subscriber("sendWelcome"');
+	if (!(await readFile(join(directory, "index.ts"), "utf8")).includes("sendWelcome")) {
+		await appendFile(join(directory, "index.ts"), `\n${declaration}`);
+	}
+	await writeFile(join(directory, "application.ts"), readme("createUsers(openTable("));
+	return directory;
+}
+
+/** Changes a file of a project. */
+export async function edit(
+	directory: string,
+	path: string,
+	change: (text: string) => string,
+): Promise<void> {
+	const file = join(directory, path);
+	await writeFile(file, change(await readFile(file, "utf8")));
+}
