@@ -20,12 +20,19 @@ import {
 import type { AppClient } from "cognito-local/lib/services/appClient";
 import { USER_POOL_AWS_DEFAULTS } from "cognito-local/lib/services/cognitoService";
 import type { Context } from "cognito-local/lib/services/context";
+import type { DataStore } from "cognito-local/lib/services/dataStore/dataStore";
 import { MessageDeliveryService } from "cognito-local/lib/services/messageDelivery/messageDelivery";
 import { JwtTokenGenerator } from "cognito-local/lib/services/tokenGenerator";
-import type { User, UserPool as UserPoolOptions } from "cognito-local/lib/services/userPoolService";
+import {
+	attribute,
+	attributesAppend,
+	attributeValue,
+	type User,
+	type UserPool,
+	UserPoolServiceImpl,
+} from "cognito-local/lib/services/userPoolService";
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
 import { declared, type Program } from "../program";
-import { MemoryStore, UserPool } from "./cognitoPool";
 
 const TRIGGER_LIMIT_MS = 5000;
 const TRIGGER_ATTEMPTS = 3;
@@ -128,7 +135,7 @@ async function createPools(program: Program, clock: DateClock): Promise<CognitoS
 		{},
 		{
 			create: async (_, clients, options) =>
-				new UserPool(clients, clock, new MemoryStore({ Users: {}, Options: options }), options),
+				new Pool(clients, clock, new MemoryStore({ Users: {}, Options: options }), options),
 		},
 	);
 	Object.assign(cognito, { userPools: [] }); // its init() would read them from a directory
@@ -139,7 +146,7 @@ async function createPools(program: Program, clock: DateClock): Promise<CognitoS
 		const custom = schemas.filter(({ name }) => !standard.some(({ Name }) => Name === name));
 		await cognito.createUserPool(context, {
 			// Pulumi's names are AWS's own, in camel case.
-			...(capitalised(rest) as Omit<UserPoolOptions, "Id">),
+			...(capitalised(rest) as Omit<UserPool, "Id">),
 			Id: id,
 			SchemaAttributes: [
 				...standard,
@@ -285,4 +292,64 @@ function pageOf({ Users = [] }: { Users?: object[] }, { Limit, PaginationToken }
 	const to = from + Math.min(Limit ?? LARGEST_PAGE, LARGEST_PAGE);
 	const more = to < Users.length && { PaginationToken: String(to) };
 	return { Users: Users.slice(from, to), ...more };
+}
+
+/** Keeps in memory what cognito-local would keep in a file; a key is a path of one or two names. */
+class MemoryStore implements DataStore {
+	constructor(private readonly root: object) {}
+
+	async get<T>(_: Context, key: string | string[], fallback: T | null = null): Promise<T> {
+		const found = [key].flat().reduce((part, name) => Object(part)[name], this.root);
+		return (found ?? fallback) as T; // cognito-local reads only what it has written there
+	}
+
+	async getRoot<T>(): Promise<T> {
+		return this.root as T; // as above
+	}
+
+	async set(_: Context, key: string | string[], value: unknown): Promise<void> {
+		Object.assign(this.parentOf(key), { [String([key].flat().at(-1))]: value });
+	}
+
+	async delete(_: Context, key: string | string[]): Promise<void> {
+		delete this.parentOf(key)[String([key].flat().at(-1))];
+	}
+
+	private parentOf(key: string | string[]): Record<string, unknown> {
+		const [parent] = [key].flat().slice(0, -1);
+		if (parent === undefined) return Object(this.root);
+		Object.assign(this.root, { [parent]: Object(this.root)[parent] ?? {} });
+		return Object(this.root)[parent];
+	}
+}
+
+/** cognito-local's user pool, where it differs from AWS's. */
+class Pool extends UserPoolServiceImpl {
+	/** AWS finds an account by its email in any case, when the pool says so. */
+	override async getUserByUsername(context: Context, username: string): Promise<User | null> {
+		const exact = await super.getUserByUsername(context, username);
+		if (exact || this.options.UsernameConfiguration?.CaseSensitive !== false) return exact;
+		const users = await this.listUsers(context);
+		const email = ({ Attributes }: User) => attributeValue("email", Attributes)?.toLowerCase();
+		return users.find((user) => email(user) === username.toLowerCase()) ?? null;
+	}
+
+	/** AWS takes the emailed code as proof of the email; an administrator's word proves nothing. */
+	override async saveUser(context: Context, user: User): Promise<void> {
+		const before = await super.getUserByUsername(context, user.Username);
+		// ConfirmSignUp uses up the code, AdminConfirmSignUp leaves it.
+		const byCode = before?.ConfirmationCode !== undefined && user.ConfirmationCode === undefined;
+		const confirmed = before?.UserStatus === "UNCONFIRMED" && user.UserStatus === "CONFIRMED";
+		if (byCode && confirmed && this.options.AutoVerifiedAttributes?.includes("email")) {
+			// In place: the same object goes to PostConfirmation next.
+			user.Attributes = attributesAppend(user.Attributes, attribute("email_verified", "true"));
+		}
+		await super.saveUser(context, user);
+	}
+
+	/** cognito-local would save the account as it was before PostAuthentication, which may change it. */
+	override async storeRefreshToken(context: Context, token: string, user: User): Promise<void> {
+		const now = await super.getUserByUsername(context, user.Username);
+		if (now) await super.storeRefreshToken(context, token, now);
+	}
 }

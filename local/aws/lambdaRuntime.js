@@ -1,5 +1,5 @@
 // One execution environment of a Lambda function: a plain Node.js process that holds nothing but the
-// function's own files and environment, and takes one event at a time from `lambdaEnvironment.ts`.
+// function's own files and environment, and takes one event at a time from `lambda.ts`.
 const { resolve } = require("node:path");
 const { format } = require("node:util");
 
