@@ -206,7 +206,14 @@ test("the pool takes an email as username, in any case, and verifies it before i
 test("the table has the keys and the index of the design, is encrypted and restorable to any point in time", async (t) => {
 	const { inputs } = one(await declare(), "table");
 	t.deepEqual(inputs.globalSecondaryIndexes, [
-		{ name: "GSI1", hashKey: "GSI1PK", rangeKey: "GSI1SK", projectionType: "ALL" },
+		{
+			name: "GSI1",
+			keySchemas: [
+				{ attributeName: "GSI1PK", keyType: "HASH" },
+				{ attributeName: "GSI1SK", keyType: "RANGE" },
+			],
+			projectionType: "ALL",
+		},
 	]);
 	t.like(inputs, {
 		hashKey: "PK",

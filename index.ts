@@ -10,6 +10,7 @@ import {
 } from "./domain/user/identity";
 import { BundledFunction } from "./infra/bundledFunction";
 import { readSettings } from "./infra/settings";
+import { tableKeys } from "./infra/tableKeys";
 
 const settings = readSettings();
 const { logRetentionDays, writeMode } = settings;
@@ -18,21 +19,11 @@ const { logRetentionDays, writeMode } = settings;
 const retentionDays = 14;
 
 // The single table: a user's profile, found by sub in the table and by email in the index.
-const { partitionKey, sortKey, indexes } = tableDefinition;
-const keys = [partitionKey, sortKey, indexes.GSI1.partitionKey, indexes.GSI1.sortKey];
 const table = new aws.dynamodb.Table(
 	"users",
 	{
 		billingMode: "PAY_PER_REQUEST",
-		hashKey: partitionKey.name,
-		rangeKey: sortKey.name,
-		attributes: keys.map(({ name }) => ({ name, type: "S" })),
-		globalSecondaryIndexes: Object.entries(indexes).map(([name, index]) => ({
-			name,
-			hashKey: index.partitionKey.name,
-			rangeKey: index.sortKey.name,
-			projectionType: "ALL",
-		})),
+		...tableKeys(tableDefinition),
 		serverSideEncryption: { enabled: true },
 		pointInTimeRecovery: { enabled: true },
 		deletionProtectionEnabled: settings.protect,
