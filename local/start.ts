@@ -69,10 +69,10 @@ function readArguments(): { once: boolean; port: number } | undefined {
 function tellWhatRuns({ program, notRun }: Stack, milliseconds: number): void {
 	const count = program.resources.length;
 	console.log(`The program declares ${count} resources; up in ${Math.round(milliseconds)} ms.`);
-	const kinds = notRun.leftOut.map((type) => type.split(":").at(-1));
+	const kinds = notRun.resources.map((type) => type.split(":").at(-1));
 	console.log(paint("dim", `Declared, and not run here: ${kinds.join(", ")}.`));
-	if (notRun.unknown.length > 0) {
-		console.log(paint("yellow", `Unknown here, and not run: ${notRun.unknown.join(", ")}.`));
+	if (notRun.outputs.length > 0) {
+		console.log(paint("dim", `Outputs that only AWS can give: ${notRun.outputs.join(", ")}.`));
 	}
 	console.log();
 }
