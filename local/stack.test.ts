@@ -19,6 +19,10 @@ test.before(async () => {
 });
 test.after.always(() => stack.close());
 
+/** This project's own program, whatever the settings of the stack that is deployed. */
+const startOwn = () =>
+	startStack({ stack: "none", settings: { passwordAuth: true, protect: false } });
+
 async function invoke(name: string, on = stack) {
 	const { physicalName } = on.program.resources.find(
 		(each) => each.type === "aws:lambda/function:Function" && each.name === name,
@@ -48,7 +52,7 @@ async function sqs(operation: string, body: object) {
 }
 
 test("any AWS SDK reaches every service of this project's own program at one endpoint", async (t) => {
-	const own = await startStack();
+	const own = await startOwn();
 	const calls: string[] = [];
 	own.onCall(({ service, operation, caller }) => calls.push(`${caller} ${service} ${operation}`));
 	const { Table } = await new DynamoDBClient(own.clientOptions).send(
@@ -194,7 +198,7 @@ test("what hangs by a fault is let go when the fault is lifted, and when the sta
 });
 
 test("a put that a condition refuses answers the item in the way, in one round trip", async (t) => {
-	const own = await startStack();
+	const own = await startOwn();
 	t.teardown(own.close);
 	const users = createUsers({
 		tableName: String(own.outputs.tableName),

@@ -17,6 +17,15 @@ const writeModes = ["event", "immediate"] as const;
 type WriteMode = (typeof writeModes)[number];
 
 const ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy";
+const QUEUE_POLICY = "aws:sqs/queuePolicy:QueuePolicy";
+const LAMBDA_PERMISSION = "aws:lambda/permission:Permission";
+
+/** The functions that these tests use; an adopter's own, with their policies, are left alone. */
+const functions = ["postConfirmation", "postAuthentication", "recordUser"];
+
+/** This project's own program, whatever the settings of the stack that is deployed. */
+const ownProgram = (writeMode: WriteMode) =>
+	evaluate({ stack: "none", settings: { writeMode, passwordAuth: true, protect: false } });
 
 /** A program as it would be if one of its resources had other inputs. */
 function withInputs(
@@ -33,7 +42,7 @@ function withInputs(
 
 /** The project's own program, which tries nothing again, so that what fails does so at once. */
 async function impatientProgram(writeMode: WriteMode): Promise<Program> {
-	let program = await evaluate({ settings: { writeMode } });
+	let program = await ownProgram(writeMode);
 	for (const each of program.resources) {
 		const once = { maximumRetryAttempts: 0 };
 		if (/FunctionEventInvokeConfig$/.test(each.type)) program = withInputs(program, each, once);
@@ -46,6 +55,8 @@ async function impatientProgram(writeMode: WriteMode): Promise<Program> {
 function withoutEach(program: Program): Map<string, Program> {
 	const lacking = new Map<string, Program>();
 	for (const policy of declared(program, ROLE_POLICY)) {
+		// A policy is named <function>-<purpose>.
+		if (!functions.some((name) => policy.name.startsWith(`${name}-`))) continue;
 		const { Statement, ...rest } = JSON.parse(String(policy.inputs.policy));
 		for (const statement of Statement) {
 			for (const action of [statement.Action].flat()) {
@@ -58,7 +69,8 @@ function withoutEach(program: Program): Map<string, Program> {
 		}
 	}
 	for (const { type, name } of program.resources) {
-		if (!/:(Permission|QueuePolicy)$/.test(type)) continue;
+		const granted = { [LAMBDA_PERMISSION]: functions, [QUEUE_POLICY]: ["deadLetters"] }[type];
+		if (!granted?.includes(name)) continue;
 		const resources = program.resources.filter((each) => each.type !== type || each.name !== name);
 		lacking.set(`${type} ${name}`, { ...program, resources });
 	}
@@ -96,7 +108,7 @@ async function useEverything(stack: Stack, writeMode: WriteMode): Promise<void> 
 	});
 
 	const deliver = undelivered(); // so that no function does the work of another
-	for (const name of ["postConfirmation", "postAuthentication", "recordUser"]) {
+	for (const name of functions) {
 		const email = `${name}@example.com`;
 		const invoke = (attributes: Attributes) => invokeFunction(stack, name, attributes);
 		const isRecorded = async () => {
@@ -189,7 +201,15 @@ for (const writeMode of writeModes) {
 		const program = await impatientProgram(writeMode);
 		t.is(await firstFailure(program, writeMode), undefined);
 		const lacking = withoutEach(program);
-		t.is(lacking.size, { event: 19, immediate: 31 }[writeMode]);
+		for (const what of [
+			...functions.map((name) => `${name}-logs logs:PutLogEvents`),
+			...functions.map((name) => `${LAMBDA_PERMISSION} ${name}`),
+			`${QUEUE_POLICY} deadLetters`,
+			"postConfirmation-publish events:PutEvents",
+			"postAuthentication-publish events:PutEvents",
+		]) {
+			t.true(lacking.has(what), what);
+		}
 		for (const [what, lackingProgram] of lacking) {
 			t.truthy(await firstFailure(lackingProgram, writeMode), `${what} is spare`);
 		}
@@ -202,7 +222,7 @@ async function withStatement(statement: object): Promise<Program> {
 	const policy = JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
 	return withInputs(program, { type: ROLE_POLICY, name: "postConfirmation-publish" }, { policy });
 }
-const testProgram = evaluate();
+const testProgram = ownProgram("event");
 
 const putItem = (program: Program): Call => ({
 	service: "dynamodb",
