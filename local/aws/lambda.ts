@@ -1,8 +1,8 @@
 import { fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { cp, mkdir, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { type Call, type Endpoint, parseJson, ServiceError } from "../endpoint";
 import { type Declared, declared, type Program } from "../program";
@@ -12,9 +12,15 @@ import { queueUrl } from "./sqs";
 const MAXIMUM_ENVIRONMENTS = 10;
 /** AWS waits one minute before it repeats an asynchronous invocation, then two. */
 const RETRY_MS = 100;
-const LOADING_LIMIT_MS = 10_000;
 
 type Declaration = Declared<"aws:lambda/function:Function">;
+
+/** What an invocation came to, as `lambdaRuntime.js` tells it. */
+interface Outcome {
+	failed: boolean;
+	/** What the function returned, or the error that it ended with, as JSON. */
+	payload: string;
+}
 
 /**
  * Lambda with the declared functions, each run from the archive that would be uploaded, in processes
@@ -25,56 +31,43 @@ type Declaration = Declared<"aws:lambda/function:Function">;
  * Rejects with `pulumi.RunError` if this machine cannot run a function.
  */
 export async function startLambda(program: Program, endpoint: Endpoint, directory: string) {
-	const functions = new Map<string, LambdaFunction>();
-	for (const declaration of declared(program, "aws:lambda/function:Function")) {
-		const taskRoot = join(directory, declaration.physicalName);
-		await unpack(declaration, taskRoot, program.directory);
-		const added = new LambdaFunction(declaration, taskRoot, endpoint);
-		functions.set(declaration.physicalName, added);
-	}
+	const functions = await Promise.all(
+		declared(program, "aws:lambda/function:Function").map(async (declaration) => {
+			const taskRoot = join(directory, declaration.physicalName);
+			await unpack(declaration, taskRoot);
+			return new LambdaFunction(declaration, taskRoot, endpoint);
+		}),
+	);
+	const referredTo = (reference: string) =>
+		functions.find(({ declaration }) => declaration.physicalName === nameOf(reference));
+	const named = (name: string) => functions.find(({ declaration }) => declaration.name === name);
+
 	for (const { inputs } of declared(
 		program,
 		"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
 	)) {
 		const destination = inputs.destinationConfig?.onFailure?.destination;
-		const configured = functions.get(nameOf(inputs.functionName));
+		const configured = referredTo(inputs.functionName);
 		if (!configured) continue;
 		configured.retries = inputs.maximumRetryAttempts ?? configured.retries;
 		if (destination !== undefined) configured.deadLetters = queueUrl(program, destination);
 	}
 
-	async function invokeAsynchronously(invoked: LambdaFunction, event: unknown, requestId: string) {
-		let outcome = await invoked.invoke(event, requestId);
-		let count = 1;
-		for (; outcome.failed && count <= invoked.retries; count++) {
-			await endpoint.pause(RETRY_MS * count);
-			outcome = await invoked.invoke(event, requestId);
-		}
-		if (!outcome.failed || invoked.deadLetters === undefined) return;
-		const record = failureRecord(invoked.declaration, requestId, count, event, outcome);
-		const body = { QueueUrl: invoked.deadLetters, MessageBody: JSON.stringify(record) };
-		await invoked.call("sqs", "SendMessage", body);
-	}
-
-	const named = (name: string) =>
-		[...functions.values()].find(({ declaration }) => declaration.name === name);
-
 	return {
 		async service({ body }: Call): Promise<object> {
 			// Only Invoke comes here, and its body is written in this directory, not by a client.
 			const request = body as { FunctionName: string; InvocationType?: string; Payload: string };
-			const invoked = functions.get(nameOf(request.FunctionName));
+			const invoked = referredTo(request.FunctionName);
 			if (!invoked) {
 				const message = `Function not found: ${request.FunctionName}`;
 				throw new ServiceError("ResourceNotFoundException", message, 404);
 			}
 			const event = parseJson(request.Payload);
-			const requestId = randomUUID();
 			if (request.InvocationType === "Event") {
-				endpoint.inBackground(() => invokeAsynchronously(invoked, event, requestId));
+				endpoint.inBackground(() => invoked.invokeAsynchronously(event, randomUUID()));
 				return { StatusCode: 202 };
 			}
-			const { failed, payload } = await invoked.invoke(event, requestId);
+			const { failed, payload } = await invoked.invoke(event, randomUUID());
 			return { StatusCode: 200, FunctionError: failed ? "Unhandled" : undefined, Payload: payload };
 		},
 
@@ -82,7 +75,7 @@ export async function startLambda(program: Program, endpoint: Endpoint, director
 		kill: async (name: string): Promise<void> => named(name)?.kill(),
 
 		async close(): Promise<void> {
-			await Promise.all([...functions.values()].map((each) => each.close()));
+			await Promise.all(functions.map((each) => each.close()));
 		},
 	};
 }
@@ -94,7 +87,7 @@ class LambdaFunction {
 	retries = 2;
 	deadLetters: string | undefined;
 	private readonly environments = new Set<Environment>();
-	private readonly idle: Environment[] = [];
+	private idle: Environment[] = [];
 	private readonly waiting: (() => void)[] = [];
 	private closed = false;
 
@@ -128,10 +121,43 @@ class LambdaFunction {
 		return outcome;
 	}
 
+	/** Invokes until it succeeds; what has failed for good goes to the destination, as a record of it. */
+	async invokeAsynchronously(requestPayload: unknown, requestId: string): Promise<void> {
+		for (let attempt = 1; ; attempt++) {
+			const { failed, payload } = await this.invoke(requestPayload, requestId);
+			if (!failed) return;
+			if (attempt <= this.retries) {
+				await this.endpoint.pause(RETRY_MS * attempt);
+				continue;
+			}
+			const functionArn = `${this.declaration.arn}:$LATEST`;
+			const record = {
+				version: "1.0",
+				timestamp: new Date(),
+				requestContext: {
+					requestId,
+					functionArn,
+					condition: "RetriesExhausted",
+					approximateInvokeCount: attempt,
+				},
+				requestPayload,
+				responseContext: {
+					statusCode: 200,
+					executedVersion: "$LATEST",
+					functionError: "Unhandled",
+				},
+				responsePayload: JSON.parse(payload),
+			};
+			const body = { QueueUrl: this.deadLetters, MessageBody: JSON.stringify(record) };
+			if (this.deadLetters !== undefined) await this.call("sqs", "SendMessage", body);
+			return;
+		}
+	}
+
 	async kill(): Promise<void> {
 		const killed = [...this.environments];
 		this.environments.clear();
-		this.idle.length = 0;
+		this.idle = [];
 		await Promise.all(killed.map((environment) => environment.stop()));
 	}
 
@@ -142,95 +168,64 @@ class LambdaFunction {
 	}
 }
 
-interface Outcome {
-	failed: boolean;
-	/** What the function returned, or the error that it ended with, as JSON. */
-	payload: string;
-}
-
-/** What `lambdaRuntime.js` sends: that it is ready, a line of the log, or what an event came to. */
-type Message = { log?: string; answer?: string; failure?: string };
-
 type Environment = ReturnType<typeof startEnvironment>;
 
 /** Starts a process that holds one function, and takes one event at a time. */
-function startEnvironment(place: LambdaFunction) {
-	const { declaration, taskRoot, logGroup: logGroupName } = place;
-	const { inputs, physicalName: functionName, arn: invokedFunctionArn } = declaration;
+function startEnvironment(fn: LambdaFunction) {
+	const { inputs, physicalName: functionName, arn: invokedFunctionArn } = fn.declaration;
 	const seconds = inputs.timeout ?? 3;
 	const child = fork(join(__dirname, "lambdaRuntime.js"), {
-		cwd: taskRoot,
-		env: variables(place),
+		cwd: fn.taskRoot,
+		env: variables(fn),
 		execArgv: [],
 		stdio: ["ignore", "pipe", "pipe", "ipc"],
 	});
-	let alive = true;
-	let receive = (_: Message) => {};
-	const nextMessage = () => new Promise<Message>((resolve) => (receive = resolve));
-	const ready = nextMessage();
-	const closed = once(child, "close");
-	const exited = once(child, "exit").then(([code, signal]) => {
-		alive = false;
-		return code === null ? `signal: ${signal}` : `exit status ${code}`;
-	});
-	const stream = { logGroupName, logStreamName: randomUUID() };
-	place.call("logs", "CreateLogStream", stream);
+	const stream = { logGroupName: fn.logGroup, logStreamName: randomUUID() };
+	fn.call("logs", "CreateLogStream", stream);
 	const log = (text: string | Buffer) => {
 		const lines = String(text).trimEnd().split("\n");
 		const logEvents = lines.map((message) => ({ message, timestamp: Date.now() }));
-		place.call("logs", "PutLogEvents", { ...stream, logEvents });
+		fn.call("logs", "PutLogEvents", { ...stream, logEvents });
 	};
 	child.stdout?.on("data", log);
 	child.stderr?.on("data", log);
-	child.on("message", (message: Message) => {
-		if (message.log === undefined) receive(message);
-		else log(message.log);
-	});
-
-	function kill() {
-		alive = false;
-		child.kill("SIGKILL");
-		return "late" as const;
-	}
-
-	/** What the process sends, how it ended, or, when it has taken too long and is stopped, "late". */
-	async function within(milliseconds: number, message: Promise<Message>) {
-		let timer: NodeJS.Timeout | undefined;
-		const late = new Promise<"late">((resolve) => {
-			timer = setTimeout(() => resolve(kill()), milliseconds);
-		});
-		return Promise.race([message, exited, late]).finally(() => clearTimeout(timer));
-	}
+	let receive = (_: Outcome) => {};
+	const nextMessage = () => new Promise<Outcome>((resolve) => (receive = resolve));
+	const ready = nextMessage();
+	child.on("message", (message: Outcome | { log: string }) =>
+		"log" in message ? log(message.log) : receive(message),
+	);
+	const exited = once(child, "exit");
+	const closed = once(child, "close");
 
 	return {
 		/** Runs the function on an event, and stops the process when that takes longer than declared. */
 		async run(event: unknown, awsRequestId: string): Promise<Outcome> {
-			const fail = (errorType: string, error: string): Outcome => {
-				const errorMessage = `RequestId: ${awsRequestId} Error: ${error}`;
-				log(errorMessage);
-				return { failed: true, payload: JSON.stringify({ errorType, errorMessage }) };
-			};
-			await within(LOADING_LIMIT_MS, ready);
+			await Promise.race([ready, exited]);
 			const answered = nextMessage();
 			const context = { awsRequestId, functionName, invokedFunctionArn };
 			const deadline = Date.now() + seconds * 1000;
-			if (alive) child.send({ event, context, deadline });
-			const answer = await within(seconds * 1000, answered);
-			if (answer === "late") {
-				return fail("Sandbox.Timedout", `Task timed out after ${seconds.toFixed(2)} seconds`);
-			}
-			if (typeof answer === "string") {
-				return fail("Runtime.ExitError", `Runtime exited with error: ${answer}`);
-			}
-			const { answer: payload = "null", failure } = answer;
-			return { failed: failure !== undefined, payload: failure ?? payload };
+			child.send({ event, context, deadline }, () => {}); // a process that has ended answers nothing
+			let late = false;
+			const timer = setTimeout(() => (late = child.kill("SIGKILL")), seconds * 1000);
+			const outcome = await Promise.race([answered, exited]);
+			clearTimeout(timer);
+			if (!Array.isArray(outcome)) return outcome;
+			const [code, signal] = outcome;
+			const how = code === null ? `signal: ${signal}` : `exit status ${code}`;
+			const [errorType, error] = late
+				? ["Sandbox.Timedout", `Task timed out after ${seconds.toFixed(2)} seconds`]
+				: ["Runtime.ExitError", `Runtime exited with error: ${how}`];
+			const errorMessage = `RequestId: ${awsRequestId} Error: ${error}`;
+			log(errorMessage);
+			return { failed: true, payload: JSON.stringify({ errorType, errorMessage }) };
 		},
 
 		/** Whether it can take another event. */
-		alive: () => alive,
+		alive: () => child.connected && !child.killed,
 
 		async stop(): Promise<void> {
-			kill();
+			child.kill("SIGKILL");
 			await closed;
 		},
 	};
@@ -246,7 +241,6 @@ function variables({ declaration, taskRoot, endpoint }: LambdaFunction) {
 		AWS_ACCESS_KEY_ID: name, // each function signs its calls with a key of its own
 		AWS_ENDPOINT_URL: endpoint.url,
 		AWS_LAMBDA_FUNCTION_NAME: physicalName,
-		AWS_LAMBDA_LOG_FORMAT: inputs.loggingConfig?.logFormat ?? "Text",
 		AWS_REGION: region,
 		AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
 		AWS_SECRET_ACCESS_KEY: "local",
@@ -258,52 +252,24 @@ function variables({ declaration, taskRoot, endpoint }: LambdaFunction) {
 	};
 }
 
-/** What Lambda sends to the destination of an asynchronous invocation that failed for good. */
-function failureRecord(
-	{ arn }: Declaration,
-	requestId: string,
-	approximateInvokeCount: number,
-	requestPayload: unknown,
-	{ payload }: Outcome,
-) {
-	const functionArn = `${arn}:$LATEST`;
-	const condition = "RetriesExhausted";
-	return {
-		version: "1.0",
-		timestamp: new Date(),
-		requestContext: { requestId, functionArn, condition, approximateInvokeCount },
-		requestPayload,
-		responseContext: { statusCode: 200, executedVersion: "$LATEST", functionError: "Unhandled" },
-		responsePayload: JSON.parse(payload),
-	};
-}
-
 /** A function may be named by its name or its ARN, with or without a version. */
 export function nameOf(reference: string): string {
 	return reference.replace(/^.*function:/, "").replace(/:.*$/, "");
 }
 
 /** Puts a function's files where Lambda would, and refuses what cannot be run here. */
-async function unpack({ name, inputs }: Declaration, taskRoot: string, programDirectory: string) {
-	const refuse = (why: string) =>
-		new pulumi.RunError(
-			`The embedded stack cannot run the function ${name}, because ${why}: change that, or teach local/lambda.ts to run it.`,
-		);
-	if (!inputs.runtime?.startsWith("nodejs")) throw refuse(`its runtime is ${inputs.runtime}`);
-
-	async function place(content: unknown, target: string): Promise<void> {
-		const { asset } = pulumi;
-		await mkdir(dirname(target), { recursive: true });
-		if (content instanceof asset.AssetArchive) {
-			const entries = Object.entries(await content.assets);
-			await Promise.all(entries.map(([path, entry]) => place(entry, join(target, path))));
-		} else if (content instanceof asset.StringAsset) {
-			await writeFile(target, await content.text);
-		} else if (content instanceof asset.FileAsset || content instanceof asset.FileArchive) {
-			const source = resolve(programDirectory, await content.path);
-			if (source.endsWith(".zip")) throw refuse("its code is a zip file");
-			await cp(source, target, { recursive: true });
-		} else throw refuse("its code is not on this machine");
+async function unpack({ name, inputs }: Declaration, taskRoot: string): Promise<void> {
+	const { code, runtime } = inputs;
+	const files = code instanceof pulumi.asset.AssetArchive ? Object.entries(await code.assets) : [];
+	if (!runtime?.startsWith("nodejs") || files.length === 0) throw cannotRun(name);
+	for (const [path, asset] of files) {
+		if (!(asset instanceof pulumi.asset.StringAsset)) throw cannotRun(name);
+		await mkdir(dirname(join(taskRoot, path)), { recursive: true });
+		await writeFile(join(taskRoot, path), await asset.text);
 	}
-	await place(inputs.code, taskRoot);
 }
+
+const cannotRun = (name: string) =>
+	new pulumi.RunError(
+		`The embedded stack cannot run the function ${name}, as it runs Node.js from an archive of texts alone: declare it with infra/bundledFunction.ts, or teach local/aws/lambda.ts to run it.`,
+	);
