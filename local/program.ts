@@ -234,33 +234,30 @@ const ARN_PATHS: Record<string, [service: string, path: string]> = {
 /** What the AWS provider would answer when it has made a resource: ids and ARNs as AWS's. */
 function provide(
 	type: string,
-	physicalName: string,
+	name: string,
 	inputs: Record<string, unknown>,
 	{ region, endpoint }: { region: string; endpoint: string },
 ): { id: string; arn: string; url?: string } {
 	const [, module = "", kind = ""] = /^\w+:(\w+)\/(\w+):/.exec(type) ?? [];
 	const [service, path] = ARN_PATHS[type] ?? [module, `${kind}/`];
 	const where = `arn:aws:${service}:${service === "iam" ? "" : region}:${ACCOUNT}:${path}`;
-	const arn = `${where}${physicalName}`;
-	switch (type) {
-		case "aws:cognito/userPool:UserPool": {
-			const id = `${region}_${digest(physicalName).slice(0, 9).toUpperCase()}`;
+	switch (kind) {
+		case "userPool": {
+			const id = `${region}_${digest(name).slice(0, 9).toUpperCase()}`;
 			return { id, arn: `${where}${id}` };
 		}
-		case "aws:cognito/userPoolClient:UserPoolClient":
-			return { id: digest(physicalName).slice(0, 26), arn };
-		case "aws:cloudwatch/eventRule:EventRule": {
-			const id = `${inputs.eventBusName ?? "default"}/${physicalName}`;
+		case "userPoolClient":
+			return { id: digest(name).slice(0, 26), arn: "" };
+		case "eventRule": {
+			const id = `${inputs.eventBusName ?? "default"}/${name}`;
 			return { id, arn: `${where}${id}` };
 		}
-		case "aws:sns/topic:Topic":
-			return { id: arn, arn };
-		case "aws:sqs/queue:Queue": {
-			const url = `${endpoint}/${ACCOUNT}/${physicalName}`;
-			return { id: url, arn, url };
+		case "queue": {
+			const url = `${endpoint}/${ACCOUNT}/${name}`;
+			return { id: url, arn: `${where}${name}`, url };
 		}
 		default:
-			return { id: physicalName, arn };
+			return { id: name, arn: `${where}${name}` };
 	}
 }
 
@@ -273,13 +270,14 @@ function digest(text: string): string {
 
 /** What AWS would answer to the few questions that a program asks while it is evaluated. */
 function answer(token: string, region: string): Record<string, unknown> {
-	const answers: Record<string, Record<string, unknown>> = {
-		getRegion: { id: region, name: region, region },
-		getCallerIdentity: { id: ACCOUNT, accountId: ACCOUNT, userId: "local" },
-		getPartition: { id: "aws", partition: "aws", dnsSuffix: "amazonaws.com" },
-	};
-	const known = answers[String(token.split(":").at(-1))];
-	if (known) return known;
+	switch (token.split(":").at(-1)) {
+		case "getRegion":
+			return { id: region, name: region, region };
+		case "getCallerIdentity":
+			return { id: ACCOUNT, accountId: ACCOUNT, userId: "local" };
+		case "getPartition":
+			return { id: "aws", partition: "aws", dnsSuffix: "amazonaws.com" };
+	}
 	throw new pulumi.RunError(
 		`The program asks AWS for ${token}, which the embedded stack cannot answer: teach local/program.ts to.`,
 	);

@@ -38,14 +38,8 @@ const TRIGGER_LIMIT_MS = 5000;
 const TRIGGER_ATTEMPTS = 3;
 const LARGEST_PAGE = 60;
 /** Those that cognito-local calls. */
-const TRIGGERS = [
-	"CustomMessage",
-	"PostAuthentication",
-	"PostConfirmation",
-	"PreSignUp",
-	"PreTokenGeneration",
-	"UserMigration",
-];
+const TRIGGERS =
+	/^(CustomMessage|Post(Authentication|Confirmation)|PreSignUp|PreTokenGeneration|UserMigration)$/;
 
 /** cognito-local logs that a trigger has failed, and goes on; on AWS, the sign-up or sign-in fails. */
 const throwCognitoError = (logged: unknown) => {
@@ -128,10 +122,10 @@ export async function startCognito(program: Program, endpoint: Endpoint) {
 }
 
 async function createPools(program: Program, clock: DateClock): Promise<CognitoServiceImpl> {
-	const clients = new MemoryStore({ Clients: {} });
+	const stores = new MemoryStore({ Clients: {} });
 	const cognito = new CognitoServiceImpl(
 		"",
-		clients,
+		stores,
 		{},
 		{
 			create: async (_, clients, options) =>
@@ -143,18 +137,14 @@ async function createPools(program: Program, clock: DateClock): Promise<CognitoS
 	const standard = USER_POOL_AWS_DEFAULTS.SchemaAttributes ?? [];
 	for (const { id, inputs } of declared(program, "aws:cognito/userPool:UserPool")) {
 		const { userAttributeUpdateSettings: update, schemas = [], ...rest } = inputs;
-		const custom = schemas.filter(({ name }) => !standard.some(({ Name }) => Name === name));
+		const custom = schemas
+			.filter(({ name }) => !standard.some(({ Name }) => Name === name))
+			.map((schema) => ({ ...Object(capitalised(schema)), Name: `custom:${schema.name}` }));
 		await cognito.createUserPool(context, {
 			// Pulumi's names are AWS's own, in camel case.
 			...(capitalised(rest) as Omit<UserPool, "Id">),
 			Id: id,
-			SchemaAttributes: [
-				...standard,
-				...custom.map((schema) => ({
-					...Object(capitalised(schema)),
-					Name: `custom:${schema.name}`,
-				})),
-			],
+			SchemaAttributes: [...standard, ...custom],
 			UserAttributeUpdateSettings: {
 				AttributesRequireVerificationBeforeUpdate:
 					update?.attributesRequireVerificationBeforeUpdates ?? [],
@@ -178,33 +168,31 @@ async function createPools(program: Program, clock: DateClock): Promise<CognitoS
 function capitalised(value: unknown): unknown {
 	if (Array.isArray(value)) return value.map(capitalised);
 	if (!(value instanceof Object)) return value;
-	const entries = Object.entries(value).map(([key, inner]) => [
-		key.charAt(0).toUpperCase() + key.slice(1),
-		capitalised(inner),
-	]);
-	return Object.fromEntries(entries);
+	return Object.fromEntries(
+		Object.entries(value).map(([key, inner]) => [
+			key.charAt(0).toUpperCase() + key.slice(1),
+			capitalised(inner),
+		]),
+	);
 }
 
 /** Calls the functions of the pool as Cognito does: it waits five seconds, and asks three times. */
 function createTriggers(program: Program, endpoint: Endpoint): LambdaService {
 	const [pool, ...others] = declared(program, "aws:cognito/userPool:UserPool");
 	const functions: Record<string, unknown> = Object(capitalised(pool?.inputs.lambdaConfig));
-	const never = Object.keys(functions).filter((trigger) => !TRIGGERS.includes(trigger));
-	if (others.length > 0 || never.length > 0) {
+	const never = Object.keys(functions).filter((trigger) => !TRIGGERS.test(trigger));
+	const left = [...others.map(({ name }) => `the pool ${name}`), ...never];
+	if (left.length > 0) {
 		throw new pulumi.RunError(
-			`The embedded stack runs one user pool, with the triggers ${TRIGGERS.join(", ")}; not ${[...others.map(({ name }) => name), ...never].join(", ")}.`,
+			`The embedded stack has one user pool, with the triggers that cognito-local calls, and cannot run ${left.join(", ")}: take it out, or teach local/aws/cognito.ts to.`,
 		);
 	}
 
 	async function invoke(trigger: string, payload: string): Promise<object> {
 		const { callerContext, ...event } = JSON.parse(payload);
 		const clientId = callerContext.clientId ?? "CLIENT_ID_NOT_APPLICABLE";
-		const Payload = JSON.stringify({
-			...event,
-			version: "1",
-			region: program.region,
-			callerContext: { ...callerContext, clientId },
-		});
+		const asAws = { region: program.region, callerContext: { ...callerContext, clientId } };
+		const Payload = JSON.stringify({ ...event, version: "1", ...asAws });
 		const call = {
 			service: "lambda",
 			operation: "Invoke",
@@ -296,7 +284,7 @@ function pageOf({ Users = [] }: { Users?: object[] }, { Limit, PaginationToken }
 
 /** Keeps in memory what cognito-local would keep in a file; a key is a path of one or two names. */
 class MemoryStore implements DataStore {
-	constructor(private readonly root: object) {}
+	constructor(private readonly root: Record<string, unknown>) {}
 
 	async get<T>(_: Context, key: string | string[], fallback: T | null = null): Promise<T> {
 		const found = [key].flat().reduce((part, name) => Object(part)[name], this.root);
@@ -308,18 +296,14 @@ class MemoryStore implements DataStore {
 	}
 
 	async set(_: Context, key: string | string[], value: unknown): Promise<void> {
-		Object.assign(this.parentOf(key), { [String([key].flat().at(-1))]: value });
+		const [first = "", second] = [key].flat();
+		if (second === undefined) this.root[first] = value;
+		else this.root[first] = Object.assign(Object(this.root[first] ?? {}), { [second]: value });
 	}
 
 	async delete(_: Context, key: string | string[]): Promise<void> {
-		delete this.parentOf(key)[String([key].flat().at(-1))];
-	}
-
-	private parentOf(key: string | string[]): Record<string, unknown> {
-		const [parent] = [key].flat().slice(0, -1);
-		if (parent === undefined) return Object(this.root);
-		Object.assign(this.root, { [parent]: Object(this.root)[parent] ?? {} });
-		return Object(this.root)[parent];
+		const [first = "", second = ""] = [key].flat();
+		delete Object(this.root[first])[second];
 	}
 }
 
