@@ -10,10 +10,6 @@ import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
 import { createUsers } from "../domain";
 import type { Stack } from "./stack";
 
-/** Colours a text, where it is shown on a terminal that has colours. */
-export const paint: typeof styleText = (format, text) =>
-	process.stdout.isTTY && process.stdout.hasColors() ? styleText(format, text) : text;
-
 /** Lets one person sign up and in, step by step, and prints what it led to. Resolves with whether every step held. */
 export async function demonstrate(stack: Stack): Promise<boolean> {
 	const cognito = new CognitoIdentityProviderClient(stack.clientOptions);
@@ -81,9 +77,9 @@ export async function demonstrate(stack: Stack): Promise<boolean> {
 
 	for (const [what, run] of Object.entries(steps)) {
 		try {
-			console.log(`${paint("green", "✔")} ${what}\n  ${paint("dim", shown(await run()))}`);
+			console.log(`${styleText("green", "✔")} ${what}\n  ${styleText("dim", shown(await run()))}`);
 		} catch (error) {
-			console.log(`${paint("red", "✖")} ${what}: ${Object(error).message}`);
+			console.log(`${styleText("red", "✖")} ${what}: ${Object(error).message}`);
 			return false; // each step needs those before it
 		}
 	}

@@ -1,7 +1,8 @@
 import { once } from "node:events";
+import { styleText } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { demonstrate, paint } from "./demonstration";
+import { demonstrate } from "./demonstration";
 import { declared } from "./program";
 import { type Stack, startStack } from "./stack";
 
@@ -75,11 +76,11 @@ function tellWhatRuns({ program, notRun }: Stack, milliseconds: number): void {
 		`The program declares ${count} resources${how}; up in ${Math.round(milliseconds)} ms.`,
 	);
 	const kinds = notRun.resources.map((type) => type.split(":").at(-1));
-	if (kinds.length > 0) {
-		console.log(paint("dim", `Declared, and not run here: ${kinds.join(", ")}.`));
-	}
-	if (notRun.outputs.length > 0) {
-		console.log(paint("dim", `Outputs that only AWS can give: ${notRun.outputs.join(", ")}.`));
+	for (const [what, names] of [
+		["Declared, and not run here", kinds],
+		["Outputs that only AWS can give", notRun.outputs],
+	] as const) {
+		if (names.length > 0) console.log(styleText("dim", `${what}: ${names.join(", ")}.`));
 	}
 	console.log();
 }

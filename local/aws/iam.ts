@@ -104,44 +104,30 @@ function policiesOf(program: Program, role: Declared<"aws:iam/role:Role">): Allo
 
 /** The ARNs of what a call is about; `*` for what has none, or is not declared. */
 function resourcesOf(program: Program, { service, body }: Call): string[] {
-	const request: Request = body;
-	const arn = (type: string, reference: string | undefined) =>
-		arnOf(program, type, reference) ?? "*";
+	const arn = (type: string, reference?: string) => arnOf(program, type, reference) ?? "*";
+	const request = Object(body); // each service names what it is about in fields of its own
 	switch (service) {
 		case "cognito-idp":
 			return [arn("aws:cognito/userPool:UserPool", request.UserPoolId)];
 		case "dynamodb": {
-			const { TableName, RequestItems = { [String(TableName)]: {} }, IndexName } = request;
-			const index = IndexName === undefined ? "" : `/index/${IndexName}`;
-			return Object.keys(RequestItems).map((name) => arn("aws:dynamodb/table:Table", name) + index);
+			const index = request.IndexName === undefined ? "" : `/index/${request.IndexName}`;
+			return Object.keys(request.RequestItems ?? { [request.TableName]: {} }).map(
+				(name) => arn("aws:dynamodb/table:Table", name) + index,
+			);
 		}
 		case "events":
-			return (request.Entries ?? []).map(({ EventBusName = "default" }) =>
-				arn("aws:cloudwatch/eventBus:EventBus", EventBusName),
-			);
+			return [request.Entries ?? []]
+				.flat()
+				.map((entry) => arn("aws:cloudwatch/eventBus:EventBus", entry.EventBusName ?? "default"));
 		case "lambda":
-			return [arn("aws:lambda/function:Function", nameOf(request.FunctionName ?? ""))];
+			return [arn("aws:lambda/function:Function", nameOf(request.FunctionName))];
 		case "logs": {
-			const { logGroupName, logStreamName } = request;
-			const group = `arn:aws:logs:${program.region}:${ACCOUNT}:log-group:${logGroupName}`;
-			return [`${group}:log-stream:${logStreamName}`];
+			const group = `arn:aws:logs:${program.region}:${ACCOUNT}:log-group:${request.logGroupName}`;
+			return [`${group}:log-stream:${request.logStreamName}`];
 		}
 		case "sqs":
-			return [arn("aws:sqs/queue:Queue", request.QueueUrl?.split("/").at(-1))];
+			return [arn("aws:sqs/queue:Queue", String(request.QueueUrl).split("/").at(-1))];
 	}
-}
-
-/** The fields of all services' requests by which they name what they are about. */
-interface Request {
-	TableName?: string;
-	IndexName?: string;
-	RequestItems?: object;
-	UserPoolId?: string;
-	Entries?: { EventBusName?: string }[];
-	FunctionName?: string;
-	logGroupName?: string;
-	logStreamName?: string;
-	QueueUrl?: string;
 }
 
 /** The ARN of a declared resource, which is referred to by its id, its name or its ARN. */
@@ -164,10 +150,10 @@ function statementsOf(kind: Kind, name: string, policy: unknown): Allows[] {
 }
 
 /** What one statement allows; whatever it holds must be understood. */
-function readStatement(kind: Kind, name: string, statement: Statement): Allows {
+function readStatement(kind: Kind, name: string, statement: object): Allows {
 	const refuse = (what: unknown) =>
 		notUnderstood(`the ${kind} policy ${name}`, JSON.stringify(what));
-	const { Sid, Effect, Action, Resource, Principal, Condition, ...others } = statement;
+	const { Sid, Effect, Action, Resource, Principal, Condition, ...others } = Object(statement);
 	const { Service, ...otherPrincipals } = Object(Principal);
 	if (
 		Effect !== "Allow" ||
@@ -203,15 +189,6 @@ function readStatement(kind: Kind, name: string, statement: Statement): Allows {
 		resources.some((pattern) => pattern.test(resource)) &&
 		(kind === "identity" || [Service].flat().includes(service)) &&
 		sources.every((patterns) => patterns.some((pattern) => pattern.test(sourceArn)));
-}
-
-interface Statement {
-	Sid?: unknown;
-	Effect?: unknown;
-	Action?: unknown;
-	Resource?: unknown;
-	Principal?: unknown;
-	Condition?: unknown;
 }
 
 /** The source of a pattern in which `*` stands for other characters. */

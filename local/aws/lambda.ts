@@ -31,33 +31,32 @@ interface Outcome {
  * Rejects with `pulumi.RunError` if this machine cannot run a function.
  */
 export async function startLambda(program: Program, endpoint: Endpoint, directory: string) {
-	const functions = await Promise.all(
-		declared(program, "aws:lambda/function:Function").map(async (declaration) => {
-			const taskRoot = join(directory, declaration.physicalName);
-			await unpack(declaration, taskRoot);
-			return new LambdaFunction(declaration, taskRoot, endpoint);
-		}),
-	);
-	const referredTo = (reference: string) =>
-		functions.find(({ declaration }) => declaration.physicalName === nameOf(reference));
-	const named = (name: string) => functions.find(({ declaration }) => declaration.name === name);
-
-	for (const { inputs } of declared(
+	const configs = declared(
 		program,
 		"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
-	)) {
-		const destination = inputs.destinationConfig?.onFailure?.destination;
-		const configured = referredTo(inputs.functionName);
-		if (!configured) continue;
-		configured.retries = inputs.maximumRetryAttempts ?? configured.retries;
-		if (destination !== undefined) configured.deadLetters = queueUrl(program, destination);
-	}
+	);
+	const functions = await Promise.all(
+		declared(program, "aws:lambda/function:Function").map(async (declaration) => {
+			const { physicalName } = declaration;
+			const taskRoot = join(directory, physicalName);
+			await unpack(declaration, taskRoot);
+			const started = new LambdaFunction(declaration, taskRoot, endpoint);
+			const config = configs.find(({ inputs }) => nameOf(inputs.functionName) === physicalName);
+			const destination = config?.inputs.destinationConfig?.onFailure?.destination;
+			started.retries = config?.inputs.maximumRetryAttempts ?? 2;
+			started.deadLetters = destination && queueUrl(program, destination);
+			return started;
+		}),
+	);
+	const named = (name: string) => functions.find(({ declaration }) => declaration.name === name);
 
 	return {
 		async service({ body }: Call): Promise<object> {
 			// Only Invoke comes here, and its body is written in this directory, not by a client.
 			const request = body as { FunctionName: string; InvocationType?: string; Payload: string };
-			const invoked = referredTo(request.FunctionName);
+			const invoked = functions.find(
+				({ declaration }) => declaration.physicalName === nameOf(request.FunctionName),
+			);
 			if (!invoked) {
 				const message = `Function not found: ${request.FunctionName}`;
 				throw new ServiceError("ResourceNotFoundException", message, 404);
