@@ -114,10 +114,8 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 	pulumi.runtime.setMocks(
 		{
 			async newResource({ type, name, inputs, custom }) {
-				// A provider gets the id of a resource that is given as an input.
 				for (const [input, value] of Object.entries(inputs)) {
-					if (!pulumi.CustomResource.isInstance(value)) continue;
-					inputs[input] = await new Promise((resolve) => value.id.apply(resolve));
+					inputs[input] = await (Array.isArray(value) ? Promise.all(value.map(toId)) : toId(value));
 				}
 				if (!custom || type.startsWith("pulumi:")) return { id: undefined, state: inputs };
 				const key = `${type} ${name}`;
@@ -180,6 +178,12 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 		for (const listener of listeners) process.on("unhandledRejection", listener);
 	}
 }
+
+/** A provider gets the id of a resource that is given as an input. */
+const toId = (input: unknown): unknown =>
+	pulumi.CustomResource.isInstance(input)
+		? new Promise((resolve) => input.id.apply(resolve))
+		: input;
 
 const declaredTwice = (type: string, name: string) =>
 	new pulumi.RunError(

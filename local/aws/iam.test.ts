@@ -370,18 +370,20 @@ for (const [what, resource, inputs] of [
 test("a policy that is attached to the role of a function stops the start", async (t) => {
 	const program = await testProgram;
 	const [role] = declared(program, "aws:iam/role:Role").filter(({ name }) => name === "recordUser");
-	const attachment = {
-		type: "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-		name: "attached",
-		id: "",
-		arn: "",
-		physicalName: "",
-		protect: false,
-		inputs: { role: role?.physicalName },
-	};
-	const attached = { ...program, resources: [...program.resources, attachment] };
-	const error = await t.throwsAsync(startStack({ program: attached }));
-	t.regex(error?.message ?? "", /attached/);
+	for (const inputs of [{ role: role?.physicalName }, { roles: ["x", role?.physicalName] }]) {
+		const attachment = {
+			type: "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+			name: "attached",
+			id: "",
+			arn: "",
+			physicalName: "",
+			protect: false,
+			inputs,
+		};
+		const attached = { ...program, resources: [...program.resources, attachment] };
+		const error = await t.throwsAsync(startStack({ program: attached }));
+		t.regex(error?.message ?? "", /attached/);
+	}
 });
 
 function document(statement: object): string {

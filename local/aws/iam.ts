@@ -94,7 +94,7 @@ function policiesOf(program: Program, role: Declared<"aws:iam/role:Role">): Allo
 	const attached = program.resources.filter(
 		({ type, inputs }) =>
 			type.startsWith("aws:iam/") &&
-			[inputs.role, inputs.roles].flat().some((each) => each === role.physicalName),
+			[inputs.role, inputs.roles, inputs.roleName].flat().includes(role.physicalName),
 	);
 	for (const { type, name } of attached) {
 		if (type !== "aws:iam/rolePolicy:RolePolicy") throw notUnderstood(`${type} ${name}`, "it");

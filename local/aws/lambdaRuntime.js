@@ -30,7 +30,9 @@ process.on("message", async ({ event, context, deadline }) => {
 		process.send({ failed: false, payload: JSON.stringify(answer) ?? "null" });
 	} catch (error) {
 		console.error(error);
-		process.send({ failed: true, payload: JSON.stringify(errorAsJson(Object(error))) });
+		const known = error instanceof Error ? error : new Error(String(error));
+		const { stackTrace: trace, ...told } = errorAsJson(known);
+		process.send({ failed: true, payload: JSON.stringify({ ...told, trace }) });
 	}
 });
 loading.catch(() => {}).then(() => process.send({ ready: true }));
