@@ -220,8 +220,10 @@ test("the table has the keys and the index of the design, is encrypted and resto
 	const [index] = [inputs.globalSecondaryIndexes].flat();
 	t.deepEqual(index, {
 		name: "GSI1",
-		hashKey: "GSI1PK",
-		rangeKey: "GSI1SK",
+		keySchemas: [
+			{ attributeName: "GSI1PK", keyType: "HASH" },
+			{ attributeName: "GSI1SK", keyType: "RANGE" },
+		],
 		projectionType: "ALL",
 	});
 	t.like(inputs, {

@@ -10,6 +10,7 @@ import { BundledFunction } from "./infra/bundledFunction";
 import { attributesFor, type PoolAttribute, poolSchemas } from "./infra/poolSchema";
 import { readSettings } from "./infra/settings";
 import { Subscriber } from "./infra/subscriber";
+import { tableKeys } from "./infra/tableKeys";
 
 const settings = readSettings();
 const { logRetentionDays, writeMode } = settings;
@@ -21,21 +22,11 @@ if (problem) throw new pulumi.RunError(problem);
 const retentionDays = 14;
 
 // The single table: a user's profile, found by sub in the table and by email in the index.
-const { partitionKey, sortKey, indexes } = tableDefinition;
-const keys = [partitionKey, sortKey, indexes.GSI1.partitionKey, indexes.GSI1.sortKey];
 const table = new aws.dynamodb.Table(
 	"users",
 	{
 		billingMode: "PAY_PER_REQUEST",
-		hashKey: partitionKey.name,
-		rangeKey: sortKey.name,
-		attributes: keys.map(({ name }) => ({ name, type: "S" })),
-		globalSecondaryIndexes: Object.entries(indexes).map(([name, index]) => ({
-			name,
-			hashKey: index.partitionKey.name,
-			rangeKey: index.sortKey.name,
-			projectionType: "ALL",
-		})),
+		...tableKeys(tableDefinition),
 		serverSideEncryption: { enabled: true },
 		pointInTimeRecovery: { enabled: true },
 		deletionProtectionEnabled: settings.protect,

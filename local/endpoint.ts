@@ -131,12 +131,13 @@ async function respond(request: IncomingMessage, response: ServerResponse, call:
 		return send(StatusCode, Payload);
 	} catch (error) {
 		if (error instanceof ConnectionLost) return void request.socket.destroy();
-		const { code, message, status, fields } =
-			error instanceof ServiceError
-				? error
-				: new ServiceError("InternalFailure", String(error), 500);
-		response.setHeader("x-amzn-errortype", code);
-		return send(status, JSON.stringify({ __type: code, message, ...fields }));
+		const known = error instanceof ServiceError;
+		const told = known ? error : new ServiceError("InternalFailure", String(error), 500);
+		response.setHeader("x-amzn-errortype", told.code);
+		return send(
+			told.status,
+			JSON.stringify({ __type: told.code, message: told.message, ...told.fields }),
+		);
 	}
 }
 

@@ -72,11 +72,11 @@ export function createFaults(pause: (milliseconds: number, signal: AbortSignal) 
 		/** Does the work of a call, unless a fault says otherwise. */
 		async around(call: Call, work: () => Promise<object>): Promise<object> {
 			const found = [...faults].find(
-				([{ service, operation = call.operation, caller = call.caller }, { left }]) =>
+				([fault, { left }]) =>
 					left > 0 &&
-					service === call.service &&
-					operation === call.operation &&
-					caller === call.caller,
+					fault.service === call.service &&
+					(fault.operation ?? call.operation) === call.operation &&
+					(fault.caller ?? call.caller) === call.caller,
 			);
 			if (!found) return work();
 			const [fault, state] = found;

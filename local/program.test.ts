@@ -7,7 +7,9 @@ const directory = join(__dirname, "../testing/secondProgram");
 
 test("a program's resources have final inputs, and its outputs name them as AWS would", async (t) => {
 	const program = await evaluate({ directory, endpoint: "http://127.0.0.1:1" });
-	const [target] = declared(program, "aws:cloudwatch/eventTarget:EventTarget");
+	const target = declared(program, "aws:cloudwatch/eventTarget:EventTarget").find(
+		({ name }) => name === "failing",
+	);
 	t.regex(target?.inputs.arn ?? "", /^arn:aws:lambda:us-east-1:\d{12}:function:failing-\w{7}$/);
 	t.regex(String(program.outputs.userPoolId), /^us-east-1_[0-9A-Z]{9}$/);
 	t.regex(String(program.outputs.userPoolClientId), /^[0-9a-z]{26}$/);
@@ -40,4 +42,19 @@ test("a function that cannot be built ends the evaluation, though others wait fo
 	const settings = { unbuildable: "failing" };
 	await t.throwsAsync(evaluate({ directory, settings }), { message: /It cannot be built/ });
 	await t.notThrowsAsync(evaluate({ directory }));
+});
+
+test("two resources of one type and name end the evaluation, as Pulumi would refuse them", async (t) => {
+	const error = await t.throwsAsync(evaluate({ directory, settings: { twice: true } }));
+	t.true(pulumi.RunError.isInstance(error));
+	t.regex(error?.message ?? "", /aws:s3\/bucket:Bucket .* unheardOf, .* another name\.$/);
+	await t.throwsAsync(evaluate({ directory, settings: { parents: "app:One,app:One" } }), {
+		message: /aws:sqs\/queue:Queue .* child, /,
+	});
+});
+
+test("children of one type and name are two resources when their parents are of two types", async (t) => {
+	const program = await evaluate({ directory, settings: { parents: "app:One,app:Two" } });
+	const children = declared(program, "aws:sqs/queue:Queue").filter(({ name }) => name === "child");
+	t.is(new Set(children.map(({ arn }) => arn)).size, 2);
 });

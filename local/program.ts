@@ -2,14 +2,15 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type * as aws from "@pulumi/aws";
+import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
 /** The account that everything here belongs to; AWS keeps this number for examples. */
 export const ACCOUNT = "123456789012";
 
-export type Settings = Record<string, string | number | boolean | undefined>;
+/** Values of a stack's configuration, by name. */
+export type StackConfig = Record<string, string | number | boolean | undefined>;
 
 /** One resource that the program declares, with its inputs as the provider would get them. */
 export interface Resource<Inputs = Record<string, unknown>> {
@@ -36,7 +37,7 @@ export interface Program {
 
 export interface EvaluateOptions {
 	/** Settings that override those of the stack's file, such as `{ writeMode: "immediate" }`. */
-	settings?: Settings;
+	settings?: StackConfig;
 	/** The directory that holds `Pulumi.yaml` and `index.ts`: this project, unless given. */
 	directory?: string;
 	/** The stack whose `Pulumi.<stack>.yaml` is read. */
@@ -45,31 +46,39 @@ export interface EvaluateOptions {
 	endpoint?: string;
 }
 
-interface InputsByType {
-	"aws:cloudwatch/eventBus:EventBus": aws.cloudwatch.EventBusArgs;
-	"aws:cloudwatch/eventRule:EventRule": aws.cloudwatch.EventRuleArgs;
-	"aws:cloudwatch/eventTarget:EventTarget": aws.cloudwatch.EventTargetArgs;
-	"aws:cognito/userPool:UserPool": aws.cognito.UserPoolArgs;
-	"aws:cognito/userPoolClient:UserPoolClient": aws.cognito.UserPoolClientArgs;
-	"aws:dynamodb/table:Table": aws.dynamodb.TableArgs;
-	"aws:iam/role:Role": aws.iam.RoleArgs;
-	"aws:iam/rolePolicy:RolePolicy": aws.iam.RolePolicyArgs;
-	"aws:lambda/function:Function": aws.lambda.FunctionArgs;
-	"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": aws.lambda.FunctionEventInvokeConfigArgs;
-	"aws:lambda/permission:Permission": aws.lambda.PermissionArgs;
-	"aws:sqs/queue:Queue": aws.sqs.QueueArgs;
-	"aws:sqs/queuePolicy:QueuePolicy": aws.sqs.QueuePolicyArgs;
-}
+/** What this machine runs of a program. */
+const RUN = {
+	"aws:cloudwatch/eventBus:EventBus": aws.cloudwatch.EventBus,
+	"aws:cloudwatch/eventRule:EventRule": aws.cloudwatch.EventRule,
+	"aws:cloudwatch/eventTarget:EventTarget": aws.cloudwatch.EventTarget,
+	"aws:cognito/userPool:UserPool": aws.cognito.UserPool,
+	"aws:cognito/userPoolClient:UserPoolClient": aws.cognito.UserPoolClient,
+	"aws:dynamodb/table:Table": aws.dynamodb.Table,
+	"aws:iam/role:Role": aws.iam.Role,
+	"aws:iam/rolePolicy:RolePolicy": aws.iam.RolePolicy,
+	"aws:lambda/function:Function": aws.lambda.Function,
+	"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig":
+		aws.lambda.FunctionEventInvokeConfig,
+	"aws:lambda/permission:Permission": aws.lambda.Permission,
+	"aws:sqs/queue:Queue": aws.sqs.Queue,
+	"aws:sqs/queuePolicy:QueuePolicy": aws.sqs.QueuePolicy,
+};
+type Type = keyof typeof RUN;
 
-export type Declared<Type extends keyof InputsByType> = Resource<pulumi.Unwrap<InputsByType[Type]>>;
+/** A resource with the inputs that a type of resource takes. */
+export type Declared<T extends Type> = Resource<
+	pulumi.Unwrap<NonNullable<ConstructorParameters<(typeof RUN)[T]>[1]>>
+>;
 
 /** The resources of one type that a program declares, with the type of their inputs. */
-export function declared<Type extends keyof InputsByType>(
-	program: Program,
-	type: Type,
-): Declared<Type>[] {
+export function declared<T extends Type>(program: Program, type: T): Declared<T>[] {
 	// The program was written against these very types, so its inputs have them.
-	return program.resources.filter((resource) => resource.type === type) as Declared<Type>[];
+	return program.resources.filter((resource) => resource.type === type) as Declared<T>[];
+}
+
+/** The types of what a program declares and this machine leaves out, sorted. */
+export function typesNotRun({ resources }: Program): string[] {
+	return [...new Set(resources.map(({ type }) => type))].filter((type) => !(type in RUN)).sort();
 }
 
 let previous: Promise<unknown> = Promise.resolve();
@@ -92,19 +101,27 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 	const stack = options.stack ?? "dev";
 	const project = readYaml(join(directory, "Pulumi.yaml"));
 	const stackFile = join(directory, `Pulumi.${stack}.yaml`);
-	const config = settingsOf(project, stackFile, options.settings ?? {});
+	const config = configOf(project, stackFile, options.settings ?? {});
 	const region = config["aws:region"];
 	const place = { region, endpoint: options.endpoint ?? "http://127.0.0.1" };
 	const resources: Resource[] = [];
 	const protectedOnes = new Set<string>();
+	/** The types of a resource's parents and its own: with the name, what Pulumi tells resources apart by. */
+	const paths = new Map<pulumi.Resource, string>();
+	const urns = new Set<string>();
 	const failures: unknown[] = [];
 
 	pulumi.runtime.setMocks(
 		{
-			newResource({ type, name, inputs, custom }) {
+			async newResource({ type, name, inputs, custom }) {
+				for (const [input, value] of Object.entries(inputs)) {
+					inputs[input] = await (Array.isArray(value) ? Promise.all(value.map(toId)) : toId(value));
+				}
 				if (!custom || type.startsWith("pulumi:")) return { id: undefined, state: inputs };
 				const key = `${type} ${name}`;
-				const physicalName = String(inputs.name ?? `${name}-${digest(key).slice(0, 7)}`);
+				const twins = resources.filter((each) => each.type === type && each.name === name).length;
+				const suffix = digest(`${key} ${twins}`).slice(0, 7);
+				const physicalName = String(inputs.name ?? `${name}-${suffix}`);
 				const { id, ...attributes } = provide(type, physicalName, inputs, place);
 				const protect = protectedOnes.has(key);
 				resources.push({ type, name, id, arn: attributes.arn, physicalName, protect, inputs });
@@ -132,8 +149,14 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 		const outputs = pulumi.runtime
 			.runInPulumiStack(async () => {
 				// The only place where the mock runtime shows a resource's options.
-				pulumi.runtime.registerStackTransformation(({ type, name, opts }) => {
+				pulumi.runtime.registerStackTransformation(({ resource, type, name, opts }) => {
+					if (opts.urn) return undefined; // a reference to a resource that is declared elsewhere
 					if (opts.protect) protectedOnes.add(`${type} ${name}`);
+					const parentPath = opts.parent && paths.get(opts.parent);
+					const path = parentPath === undefined ? type : `${parentPath}$${type}`;
+					paths.set(resource, path);
+					if (urns.has(`${path}::${name}`)) throw declaredTwice(type, name);
+					urns.add(`${path}::${name}`);
 					return undefined;
 				});
 				return require(join(directory, "index"));
@@ -156,23 +179,32 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 	}
 }
 
-/** The settings as the engine would give them: declared defaults, the stack's file, overrides. */
-function settingsOf({ name, config }: Yaml, stackFile: string, overrides: Settings) {
-	const ofStack = existsSync(stackFile) ? readYaml(stackFile).config : undefined;
-	const defaults = Object.entries(Object(config)).map(([key, declaration]) => {
-		const { value, default: fallback = value } = Object(declaration);
-		return [key, fallback] as const;
-	});
-	const settings = { "aws:region": "us-east-1" };
-	for (const [key, value] of [
-		defaults,
-		Object.entries({ ...Object(ofStack), ...overrides }),
-	].flat()) {
+/** A provider gets the id of a resource that is given as an input. */
+const toId = (input: unknown): unknown =>
+	pulumi.CustomResource.isInstance(input)
+		? new Promise((resolve) => input.id.apply(resolve))
+		: input;
+
+const declaredTwice = (type: string, name: string) =>
+	new pulumi.RunError(
+		`The program declares two resources of type ${type} with the name ${name}, which Pulumi refuses: give one of them another name.`,
+	);
+
+/** The configuration as the engine would give it: declared defaults, the stack's file, overrides. */
+function configOf({ name, config }: Yaml, stackFile: string, overrides: StackConfig) {
+	const ofStack = existsSync(stackFile) ? readYaml(stackFile).config : {};
+	const defaults = Object.entries(Object(config)).map(([key, declaration]): [string, unknown] => [
+		key,
+		Object(declaration).default ?? Object(declaration).value,
+	]);
+	const given = Object.entries({ ...Object(ofStack), ...overrides });
+	const result = { "aws:region": "us-east-1" };
+	for (const [key, value] of [...defaults, ...given]) {
 		if (value === undefined || value === null) continue;
 		const text = typeof value === "string" ? value : JSON.stringify(value);
-		Object.assign(settings, { [key.includes(":") ? key : `${name}:${key}`]: text });
+		Object.assign(result, { [key.includes(":") ? key : `${name}:${key}`]: text });
 	}
-	return settings;
+	return result;
 }
 
 interface Yaml {
@@ -194,11 +226,9 @@ function forget(directory: string): void {
 
 /** What comes before the name in an ARN, where it is not made of the type: service, and path. */
 const ARN_PATHS: Record<string, [service: string, path: string]> = {
-	"aws:cloudwatch/eventArchive:EventArchive": ["events", "archive/"],
 	"aws:cloudwatch/eventBus:EventBus": ["events", "event-bus/"],
 	"aws:cloudwatch/eventRule:EventRule": ["events", "rule/"],
 	"aws:cloudwatch/logGroup:LogGroup": ["logs", "log-group:"],
-	"aws:cloudwatch/metricAlarm:MetricAlarm": ["cloudwatch", "alarm:"],
 	"aws:cognito/userPool:UserPool": ["cognito-idp", "userpool/"],
 	"aws:lambda/function:Function": ["lambda", "function:"],
 	"aws:sns/topic:Topic": ["sns", ""],
@@ -208,33 +238,30 @@ const ARN_PATHS: Record<string, [service: string, path: string]> = {
 /** What the AWS provider would answer when it has made a resource: ids and ARNs as AWS's. */
 function provide(
 	type: string,
-	physicalName: string,
+	name: string,
 	inputs: Record<string, unknown>,
 	{ region, endpoint }: { region: string; endpoint: string },
 ): { id: string; arn: string; url?: string } {
 	const [, module = "", kind = ""] = /^\w+:(\w+)\/(\w+):/.exec(type) ?? [];
 	const [service, path] = ARN_PATHS[type] ?? [module, `${kind}/`];
 	const where = `arn:aws:${service}:${service === "iam" ? "" : region}:${ACCOUNT}:${path}`;
-	const arn = `${where}${physicalName}`;
-	switch (type) {
-		case "aws:cognito/userPool:UserPool": {
-			const id = `${region}_${digest(physicalName).slice(0, 9).toUpperCase()}`;
+	switch (kind) {
+		case "userPool": {
+			const id = `${region}_${digest(name).slice(0, 9).toUpperCase()}`;
 			return { id, arn: `${where}${id}` };
 		}
-		case "aws:cognito/userPoolClient:UserPoolClient":
-			return { id: digest(physicalName).slice(0, 26), arn };
-		case "aws:cloudwatch/eventRule:EventRule": {
-			const id = `${inputs.eventBusName ?? "default"}/${physicalName}`;
+		case "userPoolClient":
+			return { id: digest(name).slice(0, 26), arn: "" };
+		case "eventRule": {
+			const id = `${inputs.eventBusName ?? "default"}/${name}`;
 			return { id, arn: `${where}${id}` };
 		}
-		case "aws:sns/topic:Topic":
-			return { id: arn, arn };
-		case "aws:sqs/queue:Queue": {
-			const url = `${endpoint}/${ACCOUNT}/${physicalName}`;
-			return { id: url, arn, url };
+		case "queue": {
+			const url = `${endpoint}/${ACCOUNT}/${name}`;
+			return { id: url, arn: `${where}${name}`, url };
 		}
 		default:
-			return { id: physicalName, arn };
+			return { id: name, arn: `${where}${name}` };
 	}
 }
 
@@ -247,13 +274,14 @@ function digest(text: string): string {
 
 /** What AWS would answer to the few questions that a program asks while it is evaluated. */
 function answer(token: string, region: string): Record<string, unknown> {
-	const answers: Record<string, Record<string, unknown>> = {
-		getRegion: { id: region, name: region, region },
-		getCallerIdentity: { id: ACCOUNT, accountId: ACCOUNT, userId: "local" },
-		getPartition: { id: "aws", partition: "aws", dnsSuffix: "amazonaws.com" },
-	};
-	const known = answers[String(token.split(":").at(-1))];
-	if (known) return known;
+	switch (token.split(":").at(-1)) {
+		case "getRegion":
+			return { id: region, name: region, region };
+		case "getCallerIdentity":
+			return { id: ACCOUNT, accountId: ACCOUNT, userId: "local" };
+		case "getPartition":
+			return { id: "aws", partition: "aws", dnsSuffix: "amazonaws.com" };
+	}
 	throw new pulumi.RunError(
 		`The program asks AWS for ${token}, which the embedded stack cannot answer: teach local/program.ts to.`,
 	);

@@ -10,34 +10,7 @@ import { createLogs } from "./aws/logs";
 import { createSqs } from "./aws/sqs";
 import { openEndpoint } from "./endpoint";
 import { createFaults } from "./faults";
-import { type EvaluateOptions, evaluate, type Program } from "./program";
-
-/** What this machine runs of a program. */
-const RUN = new Set([
-	"aws:cloudwatch/eventBus:EventBus",
-	"aws:cloudwatch/eventRule:EventRule",
-	"aws:cloudwatch/eventTarget:EventTarget",
-	"aws:cognito/userPool:UserPool",
-	"aws:cognito/userPoolClient:UserPoolClient",
-	"aws:dynamodb/table:Table",
-	"aws:iam/role:Role",
-	"aws:iam/rolePolicy:RolePolicy",
-	"aws:lambda/function:Function",
-	"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
-	"aws:lambda/permission:Permission",
-	"aws:sqs/queue:Queue",
-	"aws:sqs/queuePolicy:QueuePolicy",
-]);
-
-/** What it leaves out on purpose: without it, too, everything that is allowed to work works. */
-const LEFT_OUT = new Set([
-	"aws:cloudwatch/eventArchive:EventArchive",
-	"aws:cloudwatch/logGroup:LogGroup",
-	"aws:cloudwatch/logMetricFilter:LogMetricFilter",
-	"aws:cloudwatch/metricAlarm:MetricAlarm",
-	"aws:sns/topic:Topic",
-	"aws:sns/topicSubscription:TopicSubscription",
-]);
+import { type EvaluateOptions, evaluate, type Program, typesNotRun } from "./program";
 
 export interface StackOptions extends Omit<EvaluateOptions, "endpoint"> {
 	/** The port of the endpoint; a free one unless given. */
@@ -88,8 +61,11 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			return faults.around(call, () => services[call.service](call));
 		});
 		const outputs: Record<string, string> = {};
-		for (const [name, value] of Object.entries(program.outputs)) outputs[name] = String(value);
-		const types = [...new Set(program.resources.map(({ type }) => type))].sort();
+		for (const [name, value] of Object.entries(program.outputs)) {
+			const text = typeof value === "string" ? value : JSON.stringify(value);
+			// What is made of something that is not run here is undefined, or a text made with that.
+			if (!/\bundefined\b/.test(text ?? "undefined")) outputs[name] = text;
+		}
 		return {
 			endpoint: endpoint.url,
 			/** What a client of any AWS SDK takes to reach it. */
@@ -100,10 +76,10 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			},
 			program,
 			outputs,
-			/** The declared types that are left out on purpose, and those that nothing here knows. */
+			/** What is declared and left out here: types of resources, targets, and outputs, which only AWS can give. */
 			notRun: {
-				leftOut: types.filter((type) => LEFT_OUT.has(type)),
-				unknown: types.filter((type) => !RUN.has(type) && !LEFT_OUT.has(type)),
+				resources: [...typesNotRun(program), ...bus.targetsNotRun],
+				outputs: Object.keys(program.outputs).filter((name) => !(name in outputs)),
 			},
 			/** The last events that the declared buses took, oldest first. */
 			events: bus.events,

@@ -1,20 +1,21 @@
 import { once } from "node:events";
-import { inspect, parseArgs, styleText } from "node:util";
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
+import { styleText } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
-import { createUsers, openTable } from "../domain";
-import { People } from "../testing/people";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { demonstrate } from "./demonstration";
+import { declared } from "./program";
 import { type Stack, startStack } from "./stack";
 
-const USAGE = "npm start [-- [--once] [--port <number>]]";
-/** Where other emulators of AWS are, too, so that tools know it. */
-const DEFAULT_PORT = "4566";
-
-const paint: typeof styleText = (format, text) =>
-	process.stdout.isTTY && process.stdout.hasColors() ? styleText(format, text) : text;
+interface Flags {
+	readonly once?: true;
+	readonly port: number;
+}
 
 main().catch((error: unknown) => {
+	if (error instanceof CommanderError) {
+		process.exitCode = error.exitCode === 0 ? 0 : 2;
+		return;
+	}
 	// A wrong setting or a port in use is told in a sentence; anything else is a defect.
 	console.error(pulumi.RunError.isInstance(error) ? error.message : error);
 	process.exitCode = 1;
@@ -22,17 +23,16 @@ main().catch((error: unknown) => {
 
 /** Starts the embedded stack, shows what it does, and serves it until Ctrl-C. */
 async function main(): Promise<void> {
-	const options = readArguments();
-	if (!options) return;
+	const flags = readFlags();
 	// Node.js 20 is supported here; the SDK's advice to leave it is not for whoever runs this.
 	process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 	const stopped = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
 	const begun = performance.now();
-	const stack = await startStack({ port: options.port });
+	const stack = await startStack({ port: flags.port });
 	try {
 		tellWhatRuns(stack, performance.now() - begun);
 		if (!(await demonstrate(stack))) process.exitCode = 1;
-		if (options.once) return;
+		if (flags.once) return;
 		tellHowToReach(stack);
 		await stopped;
 	} finally {
@@ -40,121 +40,64 @@ async function main(): Promise<void> {
 	}
 }
 
-/** What was asked for; undefined if that was help, or, once it has said so, is not understood. */
-function readArguments(): { once: boolean; port: number } | undefined {
-	try {
-		const { values } = parseArgs({
-			options: {
-				once: { type: "boolean", default: false },
-				port: { type: "string", default: DEFAULT_PORT },
-				help: { type: "boolean", short: "h", default: false },
-			},
-		});
-		if (values.help) {
-			console.log(`Usage: ${USAGE}`);
-			return undefined;
-		}
-		const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : Number.NaN;
-		if (port <= 65535) return { once: values.once, port };
-		throw new Error(`--port takes a number up to 65535, not '${values.port}'`);
-	} catch (error) {
-		// Only the first sentence of parseArgs is about what was written.
-		const [problem] = String(Object(error).message).split(". ");
-		console.error(`${problem}; usage: ${USAGE}`);
-		process.exitCode = 2;
-		return undefined;
-	}
+/** Reads the arguments. Throws what is wrong with them; commander has then said it. */
+function readFlags(): Flags {
+	return (
+		new Command("npm start --")
+			.description("Runs the Pulumi program on this machine, and shows a sign-up.")
+			.option("--once", "stop after the demonstration; the exit status is 0 if every step held")
+			// Where other emulators of AWS are, too, so that tools know it.
+			.option("--port <number>", "where to listen; 0 for any free port", toPort, 4566)
+			.allowExcessArguments(false)
+			.exitOverride()
+			.configureOutput({
+				outputError: (message, write) => {
+					const [first = ""] = message.replace("error: ", "").replace(". ", ": ").split("\n");
+					write(`${first.charAt(0).toUpperCase()}${first.slice(1)}; see npm start -- --help.\n`);
+				},
+			})
+			.parse()
+			.opts<Flags>()
+	);
+}
+
+function toPort(text: string): number {
+	if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text);
+	throw new InvalidArgumentError("it must be a number up to 65535");
 }
 
 function tellWhatRuns({ program, notRun }: Stack, milliseconds: number): void {
 	const count = program.resources.length;
-	console.log(`The program declares ${count} resources; up in ${Math.round(milliseconds)} ms.`);
-	const kinds = notRun.leftOut.map((type) => type.split(":").at(-1));
-	console.log(paint("dim", `Declared, and not run here: ${kinds.join(", ")}.`));
-	if (notRun.unknown.length > 0) {
-		console.log(paint("yellow", `Unknown here, and not run: ${notRun.unknown.join(", ")}.`));
+	const mode = declared(program, "aws:lambda/function:Function").find(
+		({ name }) => name === "postConfirmation",
+	)?.inputs.environment?.variables?.WRITE_MODE;
+	const how = mode === undefined ? "" : `, in write mode ${mode}`;
+	console.log(
+		`The program declares ${count} resources${how}; up in ${Math.round(milliseconds)} ms.`,
+	);
+	const kinds = notRun.resources.map((type) => type.split(":").at(-1));
+	for (const [what, names] of [
+		["Declared, and not run here", kinds],
+		["Outputs that only AWS can give", notRun.outputs],
+	] as const) {
+		if (names.length > 0) console.log(styleText("dim", `${what}: ${names.join(", ")}.`));
 	}
 	console.log();
 }
 
-/** Lets one person sign up and in, step by step. Resolves with whether every step held. */
-async function demonstrate(stack: Stack): Promise<boolean> {
-	const people = new People(stack);
-	const client = new DynamoDBClient(stack.clientOptions);
-	const users = createUsers(openTable({ tableName: String(stack.outputs.tableName), client }));
-	const email = "Ada@Example.com";
-	let sub = "";
-	let userId = "";
-
-	const steps: Record<string, () => Promise<string>> = {
-		[`${email} signs up`]: async () => {
-			sub = await people.signUp(email, { name: "Ada Lovelace" });
-			return `sub ${sub}`;
-		},
-		"confirms with the code from the mail": async () => {
-			await people.confirm(email);
-			await stack.settled();
-			return `code ${stack.codeFor(email)}`;
-		},
-		"the event was on the bus": async () => {
-			const event = stack.events().find(({ detail }) => JSON.stringify(detail).includes(sub));
-			if (!event) throw new Error("there was none");
-			const { source, "detail-type": type, detail } = event;
-			return shown({ source, "detail-type": type, detail });
-		},
-		"the profile is in the table": async () => {
-			const key = { PK: `USER#${sub}`, SK: "PROFILE" };
-			const { Item } = await DynamoDBDocumentClient.from(client).send(
-				new GetCommand({ TableName: stack.outputs.tableName, Key: key }),
-			);
-			if (!Item) throw new Error("it is not");
-			return shown(Item);
-		},
-		"users.findBySub(sub) finds it": async () => {
-			const found = await users.findBySub(sub);
-			if (found.isErr()) throw new Error(found.error.type);
-			userId = found.value.userId;
-			return `userId ${userId}`;
-		},
-		'users.findByEmail("ADA@example.COM") finds the same': async () => {
-			const found = await users.findByEmail("ADA@example.COM");
-			if (found.isErr()) throw new Error(found.error.type);
-			if (found.value.userId !== userId) throw new Error(`it found ${found.value.userId}`);
-			return `userId ${userId}`;
-		},
-		"signs in, and the ID token carries the userId": async () => {
-			const claim = (await people.signIn(email))["custom:userId"];
-			await stack.settled();
-			if (claim !== userId) throw new Error(`its custom:userId is ${claim}, not ${userId}`);
-			return `custom:userId ${claim}`;
-		},
-	};
-
-	for (const [what, run] of Object.entries(steps)) {
-		try {
-			const result = await run();
-			console.log(`${paint("green", "✔")} ${what}\n  ${paint("dim", result)}`);
-		} catch (error) {
-			console.log(`${paint("red", "✖")} ${what}: ${Object(error).message}`);
-			return false; // each step needs those before it
-		}
-	}
-	return true;
-}
-
-/** A value for people to read, under the line that it belongs to. */
-const shown = (value: object) =>
-	inspect(value, { breakLength: 100, depth: 4 }).replaceAll("\n", "\n  ");
-
 function tellHowToReach({ endpoint, clientOptions, outputs }: Stack): void {
+	const { region, credentials } = clientOptions;
 	const variables = {
 		AWS_ENDPOINT_URL: endpoint,
-		AWS_REGION: clientOptions.region,
-		AWS_ACCESS_KEY_ID: clientOptions.credentials.accessKeyId,
-		AWS_SECRET_ACCESS_KEY: clientOptions.credentials.secretAccessKey,
+		AWS_REGION: region,
+		AWS_DEFAULT_REGION: region, // which AWS CLI v1 and boto3 read
+		AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+		AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
 		...outputs,
 	};
-	const lines = Object.entries(variables).map(([name, value]) => `  export ${name}=${value}`);
+	const lines = Object.entries(variables).map(
+		([name, value]) => `  export ${name}=${quoted(value)}`,
+	);
 	console.log(`
 All of AWS is at one endpoint. For any AWS SDK or CLI:
 
@@ -164,7 +107,11 @@ ${lines.join("\n")}
 
 Reconcile, in another terminal, after these exports:
 
-  npm run reconcile -- --user-pool-id ${outputs.userPoolId} --table ${outputs.tableName} --region ${clientOptions.region} --endpoint ${endpoint}
+  npm run reconcile -- --user-pool-id ${outputs.userPoolId} --table ${outputs.tableName} --region ${region} --endpoint ${endpoint}
 
 Ctrl-C stops it, and forgets everything.`);
 }
+
+/** A value as a shell takes it. */
+const quoted = (value: string) =>
+	/^[\w:/.@-]*$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;

@@ -20,25 +20,26 @@ import {
 import type { AppClient } from "cognito-local/lib/services/appClient";
 import { USER_POOL_AWS_DEFAULTS } from "cognito-local/lib/services/cognitoService";
 import type { Context } from "cognito-local/lib/services/context";
+import type { DataStore } from "cognito-local/lib/services/dataStore/dataStore";
 import { MessageDeliveryService } from "cognito-local/lib/services/messageDelivery/messageDelivery";
 import { JwtTokenGenerator } from "cognito-local/lib/services/tokenGenerator";
-import type { User, UserPool as UserPoolOptions } from "cognito-local/lib/services/userPoolService";
+import {
+	attribute,
+	attributesAppend,
+	attributeValue,
+	type User,
+	type UserPool,
+	UserPoolServiceImpl,
+} from "cognito-local/lib/services/userPoolService";
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
 import { declared, type Program } from "../program";
-import { MemoryStore, UserPool } from "./cognitoPool";
 
 const TRIGGER_LIMIT_MS = 5000;
 const TRIGGER_ATTEMPTS = 3;
 const LARGEST_PAGE = 60;
 /** Those that cognito-local calls. */
-const TRIGGERS = [
-	"CustomMessage",
-	"PostAuthentication",
-	"PostConfirmation",
-	"PreSignUp",
-	"PreTokenGeneration",
-	"UserMigration",
-];
+const TRIGGERS =
+	/^(CustomMessage|Post(Authentication|Confirmation)|PreSignUp|PreTokenGeneration|UserMigration)$/;
 
 /** cognito-local logs that a trigger has failed, and goes on; on AWS, the sign-up or sign-in fails. */
 const throwCognitoError = (logged: unknown) => {
@@ -121,14 +122,14 @@ export async function startCognito(program: Program, endpoint: Endpoint) {
 }
 
 async function createPools(program: Program, clock: DateClock): Promise<CognitoServiceImpl> {
-	const clients = new MemoryStore({ Clients: {} });
+	const stores = new MemoryStore({ Clients: {} });
 	const cognito = new CognitoServiceImpl(
 		"",
-		clients,
+		stores,
 		{},
 		{
 			create: async (_, clients, options) =>
-				new UserPool(clients, clock, new MemoryStore({ Users: {}, Options: options }), options),
+				new Pool(clients, clock, new MemoryStore({ Users: {}, Options: options }), options),
 		},
 	);
 	Object.assign(cognito, { userPools: [] }); // its init() would read them from a directory
@@ -136,18 +137,14 @@ async function createPools(program: Program, clock: DateClock): Promise<CognitoS
 	const standard = USER_POOL_AWS_DEFAULTS.SchemaAttributes ?? [];
 	for (const { id, inputs } of declared(program, "aws:cognito/userPool:UserPool")) {
 		const { userAttributeUpdateSettings: update, schemas = [], ...rest } = inputs;
-		const custom = schemas.filter(({ name }) => !standard.some(({ Name }) => Name === name));
+		const custom = schemas
+			.filter(({ name }) => !standard.some(({ Name }) => Name === name))
+			.map((schema) => ({ ...Object(capitalised(schema)), Name: `custom:${schema.name}` }));
 		await cognito.createUserPool(context, {
 			// Pulumi's names are AWS's own, in camel case.
-			...(capitalised(rest) as Omit<UserPoolOptions, "Id">),
+			...(capitalised(rest) as Omit<UserPool, "Id">),
 			Id: id,
-			SchemaAttributes: [
-				...standard,
-				...custom.map((schema) => ({
-					...Object(capitalised(schema)),
-					Name: `custom:${schema.name}`,
-				})),
-			],
+			SchemaAttributes: [...standard, ...custom],
 			UserAttributeUpdateSettings: {
 				AttributesRequireVerificationBeforeUpdate:
 					update?.attributesRequireVerificationBeforeUpdates ?? [],
@@ -171,33 +168,31 @@ async function createPools(program: Program, clock: DateClock): Promise<CognitoS
 function capitalised(value: unknown): unknown {
 	if (Array.isArray(value)) return value.map(capitalised);
 	if (!(value instanceof Object)) return value;
-	const entries = Object.entries(value).map(([key, inner]) => [
-		key.charAt(0).toUpperCase() + key.slice(1),
-		capitalised(inner),
-	]);
-	return Object.fromEntries(entries);
+	return Object.fromEntries(
+		Object.entries(value).map(([key, inner]) => [
+			key.charAt(0).toUpperCase() + key.slice(1),
+			capitalised(inner),
+		]),
+	);
 }
 
 /** Calls the functions of the pool as Cognito does: it waits five seconds, and asks three times. */
 function createTriggers(program: Program, endpoint: Endpoint): LambdaService {
 	const [pool, ...others] = declared(program, "aws:cognito/userPool:UserPool");
 	const functions: Record<string, unknown> = Object(capitalised(pool?.inputs.lambdaConfig));
-	const never = Object.keys(functions).filter((trigger) => !TRIGGERS.includes(trigger));
-	if (others.length > 0 || never.length > 0) {
+	const never = Object.keys(functions).filter((trigger) => !TRIGGERS.test(trigger));
+	const left = [...others.map(({ name }) => `the pool ${name}`), ...never];
+	if (left.length > 0) {
 		throw new pulumi.RunError(
-			`The embedded stack runs one user pool, with the triggers ${TRIGGERS.join(", ")}; not ${[...others.map(({ name }) => name), ...never].join(", ")}.`,
+			`The embedded stack has one user pool, with the triggers that cognito-local calls, and cannot run ${left.join(", ")}: take it out, or teach local/aws/cognito.ts to.`,
 		);
 	}
 
 	async function invoke(trigger: string, payload: string): Promise<object> {
 		const { callerContext, ...event } = JSON.parse(payload);
 		const clientId = callerContext.clientId ?? "CLIENT_ID_NOT_APPLICABLE";
-		const Payload = JSON.stringify({
-			...event,
-			version: "1",
-			region: program.region,
-			callerContext: { ...callerContext, clientId },
-		});
+		const asAws = { region: program.region, callerContext: { ...callerContext, clientId } };
+		const Payload = JSON.stringify({ ...event, version: "1", ...asAws });
 		const call = {
 			service: "lambda",
 			operation: "Invoke",
@@ -285,4 +280,60 @@ function pageOf({ Users = [] }: { Users?: object[] }, { Limit, PaginationToken }
 	const to = from + Math.min(Limit ?? LARGEST_PAGE, LARGEST_PAGE);
 	const more = to < Users.length && { PaginationToken: String(to) };
 	return { Users: Users.slice(from, to), ...more };
+}
+
+/** Keeps in memory what cognito-local would keep in a file; a key is a path of one or two names. */
+class MemoryStore implements DataStore {
+	constructor(private readonly root: Record<string, unknown>) {}
+
+	async get<T>(_: Context, key: string | string[], fallback: T | null = null): Promise<T> {
+		const found = [key].flat().reduce((part, name) => Object(part)[name], this.root);
+		return (found ?? fallback) as T; // cognito-local reads only what it has written there
+	}
+
+	async getRoot<T>(): Promise<T> {
+		return this.root as T; // as above
+	}
+
+	async set(_: Context, key: string | string[], value: unknown): Promise<void> {
+		const [first = "", second] = [key].flat();
+		if (second === undefined) this.root[first] = value;
+		else this.root[first] = Object.assign(Object(this.root[first] ?? {}), { [second]: value });
+	}
+
+	async delete(_: Context, key: string | string[]): Promise<void> {
+		const [first = "", second = ""] = [key].flat();
+		delete Object(this.root[first])[second];
+	}
+}
+
+/** cognito-local's user pool, where it differs from AWS's. */
+class Pool extends UserPoolServiceImpl {
+	/** AWS finds an account by its email in any case, when the pool says so. */
+	override async getUserByUsername(context: Context, username: string): Promise<User | null> {
+		const exact = await super.getUserByUsername(context, username);
+		if (exact || this.options.UsernameConfiguration?.CaseSensitive !== false) return exact;
+		const users = await this.listUsers(context);
+		const email = ({ Attributes }: User) => attributeValue("email", Attributes)?.toLowerCase();
+		return users.find((user) => email(user) === username.toLowerCase()) ?? null;
+	}
+
+	/** AWS takes the emailed code as proof of the email; an administrator's word proves nothing. */
+	override async saveUser(context: Context, user: User): Promise<void> {
+		const before = await super.getUserByUsername(context, user.Username);
+		// ConfirmSignUp uses up the code, AdminConfirmSignUp leaves it.
+		const byCode = before?.ConfirmationCode !== undefined && user.ConfirmationCode === undefined;
+		const confirmed = before?.UserStatus === "UNCONFIRMED" && user.UserStatus === "CONFIRMED";
+		if (byCode && confirmed && this.options.AutoVerifiedAttributes?.includes("email")) {
+			// In place: the same object goes to PostConfirmation next.
+			user.Attributes = attributesAppend(user.Attributes, attribute("email_verified", "true"));
+		}
+		await super.saveUser(context, user);
+	}
+
+	/** cognito-local would save the account as it was before PostAuthentication, which may change it. */
+	override async storeRefreshToken(context: Context, token: string, user: User): Promise<void> {
+		const now = await super.getUserByUsername(context, user.Username);
+		if (now) await super.storeRefreshToken(context, token, now);
+	}
 }

@@ -1,14 +1,6 @@
-// dynalite is JavaScript without types.
-declare module "dynalite" {
-	import type { Server } from "node:http";
-
-	function dynalite(options?: { createTableMs?: number }): Server;
-	export = dynalite;
-}
-
-// The modules that its own HTTP server is made of.
+// dynalite is JavaScript without types; these are the modules that its own HTTP server is made of.
 declare module "dynalite/db" {
-	export function create(options: { createTableMs: number }): object;
+	export function create(options: { createTableMs: number; deleteTableMs: number }): object;
 }
 declare module "dynalite/validations" {
 	export function checkTypes(body: object, types: object): object;

@@ -1,7 +1,13 @@
+import type {
+	CreateTableCommandInput,
+	KeyType,
+	ProjectionType,
+	ScalarAttributeType,
+} from "@aws-sdk/client-dynamodb";
 import { create } from "dynalite/db";
 import { checkTypes, checkValidations } from "dynalite/validations";
 import { type Call, type Service, ServiceError } from "../endpoint";
-import { declared, type Program } from "../program";
+import { type Declared, declared, type Program } from "../program";
 
 const OPERATIONS =
 	/^(BatchGet|BatchWrite|Delete|Get|Put|Update)Item$|^(Create|Delete|Describe)Table$|^(ListTables|Query|Scan)$/;
@@ -16,9 +22,28 @@ interface Request {
 	ReturnValuesOnConditionCheckFailure?: string;
 }
 
-/** DynamoDB with the declared tables: dynalite, in memory. Rejects if dynalite refuses a table. */
+type TableKeys = Pick<
+	Declared<"aws:dynamodb/table:Table">["inputs"],
+	"hashKey" | "rangeKey" | "attributes" | "globalSecondaryIndexes"
+>;
+
+/** DynamoDB with the declared tables. Rejects if dynalite refuses a table. */
 export async function startDynamodb(program: Program): Promise<Service> {
-	const store = create({ createTableMs: 0 });
+	const service = createDynamodb();
+	for (const { physicalName, inputs } of declared(program, "aws:dynamodb/table:Table")) {
+		await service({
+			service: "dynamodb",
+			operation: "CreateTable",
+			body: createTableRequest(physicalName, inputs),
+			caller: undefined,
+		});
+	}
+	return service;
+}
+
+/** DynamoDB without a table: dynalite, in memory. */
+export function createDynamodb(): Service {
+	const store = create({ createTableMs: 0, deleteTableMs: 0 });
 
 	/** Does what dynalite's HTTP server does with a request once it has read it. */
 	async function perform({ operation, body }: Pick<Call, "operation" | "body">): Promise<object> {
@@ -53,33 +78,37 @@ export async function startDynamodb(program: Program): Promise<Service> {
 		return perform({ operation: "GetItem", body });
 	}
 
-	for (const { physicalName, inputs } of declared(program, "aws:dynamodb/table:Table")) {
-		const body = {
-			TableName: physicalName,
-			BillingMode: "PAY_PER_REQUEST",
-			AttributeDefinitions: inputs.attributes?.map(({ name, type }) => ({
-				AttributeName: name,
-				AttributeType: type,
-			})),
-			KeySchema: keySchema(inputs.hashKey, inputs.rangeKey),
-			GlobalSecondaryIndexes: inputs.globalSecondaryIndexes?.map((index) => ({
-				IndexName: index.name,
-				KeySchema: keySchema(index.hashKey, index.rangeKey),
-				Projection: {
-					ProjectionType: index.projectionType,
-					NonKeyAttributes: index.nonKeyAttributes,
-				},
-			})),
-		};
-		await perform({ operation: "CreateTable", body });
-	}
 	return perform;
 }
 
-function keySchema(hashKey: string | undefined, rangeKey: string | undefined) {
-	const keys = [
-		{ AttributeName: hashKey, KeyType: "HASH" },
-		{ AttributeName: rangeKey, KeyType: "RANGE" },
-	];
-	return keys.filter(({ AttributeName }) => AttributeName !== undefined);
+/** The CreateTable request for a table with the keys and indexes that Pulumi's table declares. */
+export function createTableRequest(
+	TableName: string,
+	{ hashKey, rangeKey, attributes, globalSecondaryIndexes }: TableKeys,
+): CreateTableCommandInput {
+	const range = rangeKey === undefined ? [] : [{ attributeName: rangeKey, keyType: "RANGE" }];
+	return {
+		TableName,
+		BillingMode: "PAY_PER_REQUEST",
+		AttributeDefinitions: attributes?.map(({ name, type }) => ({
+			AttributeName: name,
+			AttributeType: type as ScalarAttributeType, // Pulumi's are AWS's letters
+		})),
+		KeySchema: keySchema([{ attributeName: String(hashKey), keyType: "HASH" }, ...range]),
+		GlobalSecondaryIndexes: globalSecondaryIndexes?.map((index) => ({
+			IndexName: index.name,
+			KeySchema: keySchema(index.keySchemas),
+			Projection: {
+				ProjectionType: index.projectionType as ProjectionType, // as above
+				NonKeyAttributes: index.nonKeyAttributes,
+			},
+		})),
+	};
+}
+
+function keySchema(keys: readonly { attributeName: string; keyType: string }[] = []) {
+	return keys.map(({ attributeName, keyType }) => ({
+		AttributeName: attributeName,
+		KeyType: keyType as KeyType, // Pulumi's are AWS's words
+	}));
 }

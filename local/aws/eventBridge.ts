@@ -25,79 +25,65 @@ export interface BusEvent {
 type Target = ReturnType<typeof connect>;
 
 /**
- * EventBridge with the declared buses, rules and targets.
+ * EventBridge with the declared buses, and of their rules' targets those that are declared functions.
  *
- * @returns the service, and `events`, the last thousand events that the declared buses took.
+ * @returns the service; `events`, the last thousand events that the declared buses took; and `targetsNotRun`, the others.
  * Throws `pulumi.RunError` if a rule or a target asks for what is not run here.
  */
 export function createEventBus(program: Program, endpoint: Endpoint) {
 	const buses = declared(program, "aws:cloudwatch/eventBus:EventBus").map(
 		(bus) => bus.physicalName,
 	);
-	const targets = declared(program, "aws:cloudwatch/eventTarget:EventTarget").map((target) =>
-		connect(program, target),
-	);
+	const functions = declared(program, "aws:lambda/function:Function").map(({ arn }) => arn);
+	const targets: Target[] = [];
+	const targetsNotRun: string[] = [];
+	for (const target of declared(program, "aws:cloudwatch/eventTarget:EventTarget")) {
+		const bus = nameOf(target.inputs.eventBusName);
+		const rule = declared(program, "aws:cloudwatch/eventRule:EventRule").find(
+			({ physicalName, inputs }) =>
+				physicalName === target.inputs.rule && nameOf(inputs.eventBusName) === bus,
+		);
+		const runs = buses.includes(bus) && functions.includes(target.inputs.arn);
+		if (rule?.inputs.eventPattern && runs) targets.push(connect(program, bus, rule, target));
+		else targetsNotRun.push(`${target.type} ${target.name}`);
+	}
 	const events: BusEvent[] = [];
 
 	async function deliver(target: Target, event: BusEvent): Promise<void> {
 		const Payload = JSON.stringify(event);
+		const from = { caller: "events", sourceArn: target.ruleArn };
 		const invoke = { FunctionName: target.arn, InvocationType: "Event", Payload };
-		for (let retries = 0; ; retries++) {
+		for (let attempt = 0; attempt <= target.retries; attempt++) {
 			try {
-				const lambda = { service: "lambda", operation: "Invoke", body: invoke } as const;
-				await endpoint.call({ ...lambda, caller: "events", sourceArn: target.ruleArn });
+				await endpoint.call({ service: "lambda", operation: "Invoke", body: invoke, ...from });
 				return;
 			} catch (error) {
 				if (!(error instanceof ServiceError)) throw error;
 				// What a client has done wrong, such as a missing permission, is not tried again.
-				const lasting = error.status < 500 && error.status !== 429;
-				if (lasting || retries === target.retries) return bury(target, Payload, error, retries);
+				if (error.status < 500 && error.status !== 429) break;
 				await endpoint.pause(RETRY_MS);
 			}
 		}
-	}
-
-	async function bury(
-		{ deadLetters, arn, ruleArn: sourceArn }: Target,
-		MessageBody: string,
-		error: ServiceError,
-		retries: number,
-	) {
-		if (deadLetters === undefined) return;
-		const about = {
-			RULE_ARN: sourceArn,
-			TARGET_ARN: arn,
-			ERROR_CODE: error.code,
-			ERROR_MESSAGE: error.message,
-			RETRY_ATTEMPTS: String(retries),
-		};
-		const MessageAttributes = Object.fromEntries(
-			Object.entries(about).map(([name, StringValue]) => [
-				name,
-				{ DataType: "String", StringValue },
-			]),
-		);
-		const body = { QueueUrl: deadLetters, MessageBody, MessageAttributes };
-		const send = { service: "sqs", operation: "SendMessage", body } as const;
+		if (target.deadLetters === undefined) return;
+		const body = { QueueUrl: target.deadLetters, MessageBody: Payload };
+		const send = { service: "sqs", operation: "SendMessage", body, ...from } as const;
 		// AWS, too, drops what the queue does not take.
-		await endpoint.call({ ...send, caller: "events", sourceArn }).catch(() => undefined);
+		await endpoint.call(send).catch(() => undefined);
 	}
 
 	function put(entry: PutEventsRequestEntry) {
 		const problem = problemWith(entry);
 		if (problem) return problem;
-		const { Source = "", DetailType = "", Detail = "", Resources = [] } = entry;
-		// The protocol sends a time as seconds.
-		const time = entry.Time === undefined ? new Date() : new Date(Number(entry.Time) * 1000);
+		const { Source = "", DetailType = "", Detail = "" } = entry;
 		const event: BusEvent = {
 			version: "0",
 			id: randomUUID(),
 			"detail-type": DetailType,
 			source: Source,
 			account: ACCOUNT,
-			time: time.toISOString().replace(/\.\d+/, ""),
+			time: new Date().toISOString().replace(/\.\d+/, ""),
 			region: program.region,
-			resources: Resources,
+			resources: [],
 			detail: JSON.parse(Detail),
 		};
 		const bus = nameOf(entry.EventBusName);
@@ -115,6 +101,7 @@ export function createEventBus(program: Program, endpoint: Endpoint) {
 
 	return {
 		events: (): readonly BusEvent[] => events,
+		targetsNotRun,
 
 		async service({ operation, body }: Call): Promise<object> {
 			const { Entries: entries = [] }: { Entries?: PutEventsRequestEntry[] } = body;
@@ -134,30 +121,26 @@ function nameOf(bus = "default"): string {
 	return bus.replace(/^.*event-bus\//, "");
 }
 
-function problemWith(entry: PutEventsRequestEntry) {
-	for (const field of ["Source", "DetailType", "Detail"] as const) {
-		if (entry[field]) continue;
-		const reason = `Parameter ${field} is not valid. Reason: ${field} is a required argument.`;
-		return { ErrorCode: "InvalidArgument", ErrorMessage: reason };
+function problemWith({ Source, DetailType, Detail }: PutEventsRequestEntry) {
+	if (!Source || !DetailType || !Detail) {
+		const message = "Source, DetailType and Detail are required arguments.";
+		return { ErrorCode: "InvalidArgument", ErrorMessage: message };
 	}
 	try {
-		if (JSON.parse(entry.Detail ?? "") instanceof Object) return undefined;
+		if (JSON.parse(Detail) instanceof Object) return undefined;
 	} catch {}
 	return { ErrorCode: "MalformedDetail", ErrorMessage: "Detail is malformed." };
 }
 
 function connect(
 	program: Program,
+	bus: string,
+	rule: Declared<"aws:cloudwatch/eventRule:EventRule">,
 	{ name, inputs }: Declared<"aws:cloudwatch/eventTarget:EventTarget">,
 ) {
-	const bus = nameOf(inputs.eventBusName);
-	const rule = declared(program, "aws:cloudwatch/eventRule:EventRule").find(
-		(each) => each.physicalName === inputs.rule && nameOf(each.inputs.eventBusName) === bus,
-	);
-	const transformed = inputs.input ?? inputs.inputPath ?? inputs.inputTransformer;
-	if (!rule || transformed !== undefined || !inputs.arn.includes(":function:")) {
+	if (inputs.input ?? inputs.inputPath ?? inputs.inputTransformer) {
 		throw new pulumi.RunError(
-			`The embedded stack cannot run the event target ${name}: it knows targets that are a function, take the event as it is, and belong to a declared rule; teach local/eventBus.ts others.`,
+			`The event target ${name} changes the event, which the embedded stack cannot: let the function take it as it is, or teach local/aws/eventBridge.ts to.`,
 		);
 	}
 	const deadLetters = inputs.deadLetterConfig?.arn;
@@ -171,8 +154,9 @@ function connect(
 	};
 }
 
+/** Makes a test of events from the pattern of a rule. */
 function matcher({ name, inputs }: Declared<"aws:cloudwatch/eventRule:EventRule">) {
-	if (inputs.eventPattern === undefined || inputs.state === "DISABLED") return () => false;
+	if (inputs.state === "DISABLED") return () => false;
 
 	function compile(pattern: unknown): (value: unknown) => boolean {
 		if (Array.isArray(pattern)) {
@@ -181,7 +165,7 @@ function matcher({ name, inputs }: Declared<"aws:cloudwatch/eventRule:EventRule"
 				return (value) => [value].flat().some((each) => pattern.includes(each));
 			}
 			throw new pulumi.RunError(
-				`The rule ${name} matches events by ${JSON.stringify(filter)}, which the embedded stack cannot: use exact values, or teach local/eventBus.ts to match it.`,
+				`The rule ${name} matches events by ${JSON.stringify(filter)}, which the embedded stack cannot: use exact values, or teach local/aws/eventBridge.ts to match it.`,
 			);
 		}
 		const tests = Object.entries(Object(pattern)).map(
@@ -189,5 +173,5 @@ function matcher({ name, inputs }: Declared<"aws:cloudwatch/eventRule:EventRule"
 		);
 		return (value) => tests.every(([field, test]) => test(Object(value)[field]));
 	}
-	return compile(JSON.parse(inputs.eventPattern));
+	return compile(JSON.parse(inputs.eventPattern ?? "{}"));
 }

@@ -1,91 +1,56 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Call, ServiceError } from "../endpoint";
-import { ACCOUNT, declared, type Program } from "../program";
+import { ACCOUNT, type Declared, declared, type Program } from "../program";
 import { nameOf } from "./lambda";
 
-/** What somebody wants to do. */
+/** What somebody wants to do, and if it is an AWS service, which one and on whose behalf. */
 interface Wish {
 	readonly action: string;
 	readonly resource: string;
-	/** The AWS service that wants it, if it is one, and on whose behalf. */
-	readonly service?: string | undefined;
+	readonly service: string;
 	readonly sourceArn?: string | undefined;
 }
 
 type Allows = (wish: Wish) => boolean;
 
-/** What a statement must hold, by the kind of policy that it is in; a `Sid` and a `Condition` may come on top. */
-const ELEMENTS = {
-	identity: ["Action", "Effect", "Resource"],
-	resource: ["Action", "Effect", "Principal", "Resource"],
-	trust: ["Action", "Effect", "Principal"],
-};
-
-/** The inputs that are understood of what grants something, with their names in it. */
-const INPUTS: Record<string, readonly string[]> = {
-	"aws:iam/role:Role": ["assumeRolePolicy", "description", "name", "tags"],
-	"aws:iam/rolePolicy:RolePolicy": ["name", "policy", "role"],
-	"aws:lambda/permission:Permission": [
-		"action",
-		"function",
-		"principal",
-		"sourceArn",
-		"statementId",
-	],
-	"aws:sqs/queuePolicy:QueuePolicy": ["policy", "queueUrl"],
-};
+/** Inputs of a role that grant or forbid something, and are not enforced here. */
+const OTHER_GRANTS = ["inlinePolicies", "managedPolicyArns", "permissionsBoundary"];
 
 /**
  * Makes what allows or refuses a call: a function's by the policies of its role, an AWS service's by the policies of what
  * it calls. Any other key is the operator's, who may do everything; without one, Cognito's public operations are open.
  *
  * @returns a function that throws `AccessDeniedException` for what is not allowed.
- * Throws `pulumi.RunError` if the program grants or forbids anything in a way that is not understood here.
+ * Throws `pulumi.RunError` if a policy of what runs here grants or forbids anything in a way that is not understood.
  */
 export function createPermissions(program: Program): (call: Call) => void {
-	for (const { type, name, inputs } of program.resources) {
-		const known = INPUTS[type];
-		const strange = Object.keys(inputs).filter((key) => !known?.includes(key));
-		if (known && strange.length > 0) throw notUnderstood(`${type} ${name}`, strange.join(", "));
-		if (
-			!known &&
-			(/^aws:iam\/|Policy(Attachment)?$/.test(type) ||
-				(/^aws:sqs.*Queue$/.test(type) && inputs.policy))
-		) {
-			throw notUnderstood(`${type} ${name}`, "it");
-		}
-	}
-
-	const policies = declared(program, "aws:iam/rolePolicy:RolePolicy");
 	const principals = new Map<string | undefined, { user: string; based: string; may: Allows[] }>();
 	for (const { name, inputs } of declared(program, "aws:lambda/function:Function")) {
 		const role = declared(program, "aws:iam/role:Role").find(({ arn }) => arn === inputs.role);
 		const trust = role ? statementsOf("trust", role.name, role.inputs.assumeRolePolicy) : [];
 		const assume = { action: "sts:AssumeRole", resource: "", service: "lambda.amazonaws.com" };
-		if (!trust.some((allows) => allows(assume))) {
+		if (!role || !trust.some((allows) => allows(assume))) {
 			throw new pulumi.RunError(
 				`The function ${name} needs a role that the program declares, and that lambda.amazonaws.com may assume.`,
 			);
 		}
-		principals.set(name, {
-			user: `arn:aws:sts::${ACCOUNT}:assumed-role/${role?.physicalName}/${name}`,
-			based: "identity-based",
-			may: policies
-				.filter((each) => each.inputs.role === role?.physicalName)
-				.flatMap((each) => statementsOf("identity", each.name, each.inputs.policy)),
-		});
+		const user = `arn:aws:sts::${ACCOUNT}:assumed-role/${role.physicalName}/${name}`;
+		principals.set(name, { user, based: "identity-based", may: policiesOf(program, role) });
 	}
+
+	const queuePolicies = [
+		...declared(program, "aws:sqs/queuePolicy:QueuePolicy"),
+		...declared(program, "aws:sqs/queue:Queue").filter(({ inputs }) => inputs.policy),
+	];
 	const onResources = [
-		...declared(program, "aws:sqs/queuePolicy:QueuePolicy").flatMap(({ name, inputs }) =>
-			statementsOf("resource", name, inputs.policy),
-		),
+		...queuePolicies.flatMap(({ name, inputs }) => statementsOf("resource", name, inputs.policy)),
 		...declared(program, "aws:lambda/permission:Permission").map(({ name, inputs }) =>
 			readStatement("resource", name, {
 				Effect: "Allow",
 				Action: inputs.action,
 				Resource: arnOf(program, "aws:lambda/function:Function", nameOf(String(inputs.function))),
 				Principal: { Service: inputs.principal },
-				...(inputs.sourceArn && { Condition: { ArnLike: { "aws:SourceArn": inputs.sourceArn } } }),
+				Condition: inputs.sourceArn && { ArnLike: { "aws:SourceArn": inputs.sourceArn } },
 			}),
 		),
 	];
@@ -119,138 +84,122 @@ export function createPermissions(program: Program): (call: Call) => void {
 
 const notUnderstood = (where: string, what: string) =>
 	new pulumi.RunError(
-		`The embedded stack cannot enforce ${where}, as it does not understand ${what}: write it otherwise, or teach local/permissions.ts to.`,
+		`The embedded stack cannot enforce ${where}, as it does not understand ${what}: write it otherwise, or teach local/aws/iam.ts to.`,
 	);
+
+/** What the policies of a function's role allow; there must be no others than its aws.iam.RolePolicy. */
+function policiesOf(program: Program, role: Declared<"aws:iam/role:Role">): Allows[] {
+	const other = OTHER_GRANTS.find((input) => input in role.inputs);
+	if (other) throw notUnderstood(`the role ${role.name}`, other);
+	const attached = program.resources.filter(
+		({ type, inputs }) =>
+			type.startsWith("aws:iam/") &&
+			[inputs.role, inputs.roles, inputs.roleName].flat().includes(role.physicalName),
+	);
+	for (const { type, name } of attached) {
+		if (type !== "aws:iam/rolePolicy:RolePolicy") throw notUnderstood(`${type} ${name}`, "it");
+	}
+	return attached.flatMap(({ name, inputs }) => statementsOf("identity", name, inputs.policy));
+}
 
 /** The ARNs of what a call is about; `*` for what has none, or is not declared. */
 function resourcesOf(program: Program, { service, body }: Call): string[] {
-	const request: Request = body;
+	const arn = (type: string, reference?: string) => arnOf(program, type, reference) ?? "*";
+	const request = Object(body); // each service names what it is about in fields of its own
 	switch (service) {
 		case "cognito-idp":
-			return [arnOf(program, "aws:cognito/userPool:UserPool", request.UserPoolId)];
+			return [arn("aws:cognito/userPool:UserPool", request.UserPoolId)];
 		case "dynamodb": {
-			const { TableName, RequestItems = { [String(TableName)]: {} }, IndexName } = request;
-			return Object.keys(RequestItems).map((name) => {
-				const arn = arnOf(program, "aws:dynamodb/table:Table", name);
-				return IndexName === undefined ? arn : `${arn}/index/${IndexName}`;
-			});
+			const index = request.IndexName === undefined ? "" : `/index/${request.IndexName}`;
+			return Object.keys(request.RequestItems ?? { [request.TableName]: {} }).map(
+				(name) => arn("aws:dynamodb/table:Table", name) + index,
+			);
 		}
 		case "events":
-			return (request.Entries ?? []).map(({ EventBusName = "default" }) =>
-				arnOf(program, "aws:cloudwatch/eventBus:EventBus", EventBusName),
-			);
+			return [request.Entries ?? []]
+				.flat()
+				.map((entry) => arn("aws:cloudwatch/eventBus:EventBus", entry.EventBusName ?? "default"));
 		case "lambda":
-			return [arnOf(program, "aws:lambda/function:Function", nameOf(request.FunctionName ?? ""))];
+			return [arn("aws:lambda/function:Function", nameOf(request.FunctionName))];
 		case "logs": {
-			const { logGroupName, logStreamName } = request;
-			const group = `arn:aws:logs:${program.region}:${ACCOUNT}:log-group:${logGroupName}`;
-			return [`${group}:log-stream:${logStreamName}`];
+			const group = `arn:aws:logs:${program.region}:${ACCOUNT}:log-group:${request.logGroupName}`;
+			return [`${group}:log-stream:${request.logStreamName}`];
 		}
 		case "sqs":
-			return [arnOf(program, "aws:sqs/queue:Queue", request.QueueUrl?.split("/").at(-1))];
+			return [arn("aws:sqs/queue:Queue", String(request.QueueUrl).split("/").at(-1))];
 	}
 }
 
-/** The fields of all services' requests by which they name what they are about. */
-interface Request {
-	TableName?: string;
-	IndexName?: string;
-	RequestItems?: object;
-	UserPoolId?: string;
-	Entries?: { EventBusName?: string }[];
-	FunctionName?: string;
-	logGroupName?: string;
-	logStreamName?: string;
-	QueueUrl?: string;
+/** The ARN of a declared resource, which is referred to by its id, its name or its ARN. */
+function arnOf({ resources }: Program, type: string, reference = ""): string | undefined {
+	return resources.find(
+		(each) => each.type === type && [each.id, each.physicalName, each.arn].includes(reference),
+	)?.arn;
 }
 
-function arnOf({ resources }: Program, type: string, reference: string | undefined): string {
-	const found = resources.find(
-		(each) => each.type === type && [each.id, each.physicalName, each.arn].includes(`${reference}`),
-	);
-	return found?.arn ?? "*";
-}
+/** Of what a policy is: of a role, of what is called, or of who may assume a role. */
+type Kind = "identity" | "resource" | "trust";
 
 /** What each statement of a policy allows. */
-function statementsOf(kind: keyof typeof ELEMENTS, name: string, policy: unknown): Allows[] {
-	const document = typeof policy === "string" ? JSON.parse(policy) : policy;
-	const { Version, Statement, ...strange } = Object(document);
-	if (Version !== "2012-10-17" || Object.keys(strange).length > 0) {
-		throw notUnderstood(`the ${kind} policy ${name}`, JSON.stringify({ Version, ...strange }));
+function statementsOf(kind: Kind, name: string, policy: unknown): Allows[] {
+	const { Version, Statement } = Object(typeof policy === "string" ? JSON.parse(policy) : policy);
+	if (Version !== "2012-10-17") {
+		throw notUnderstood(`the ${kind} policy ${name}`, JSON.stringify({ Version }));
 	}
 	return [Statement].flat().map((statement) => readStatement(kind, name, statement));
 }
 
 /** What one statement allows; whatever it holds must be understood. */
-function readStatement(kind: keyof typeof ELEMENTS, name: string, statement: object): Allows {
+function readStatement(kind: Kind, name: string, statement: object): Allows {
 	const refuse = (what: unknown) =>
 		notUnderstood(`the ${kind} policy ${name}`, JSON.stringify(what));
-	const { Sid, Condition = {}, ...elements } = statement as Statement; // checked here, field by field
-	const { Effect, Action, Resource, Principal } = elements;
-	if (Object.keys(elements).sort().join() !== ELEMENTS[kind].join() || Effect !== "Allow") {
+	const { Sid, Effect, Action, Resource, Principal, Condition, ...others } = Object(statement);
+	const { Service, ...otherPrincipals } = Object(Principal);
+	if (
+		Effect !== "Allow" ||
+		Object.keys({ ...others, ...otherPrincipals }).length > 0 ||
+		(kind === "identity" && Principal !== undefined) ||
+		(kind !== "resource" && Condition !== undefined)
+	) {
 		throw refuse(statement);
 	}
 
-	/** One or several texts, of which each has to look like this. */
-	function texts(value: unknown, pattern: RegExp): string[] {
-		const all = [value].flat();
-		if (all.every((text) => typeof text === "string" && pattern.test(text))) return all as string[];
-		throw refuse(value);
-	}
-
-	const actions = texts(Action, /^(\*|[a-z0-9-]+:[\w*?]+)$/).map((text) => matching(text, "i"));
-	const resources =
-		kind === "trust" ? [() => true] : texts(Resource, ARN_OR_ALL).map((text) => matchingArn(text));
-	const { Service, ...others } = Object(Principal);
-	if (Object.keys(others).length > 0) throw refuse(Principal);
-	const services =
-		kind === "identity" ? undefined : texts(Service, /^[a-z0-9.-]+\.amazonaws\.com$/);
-	const conditions = Object.entries(Condition).flatMap(([operator, tests]) =>
-		Object.entries(tests).map(([key, value]) => {
-			const known = kind === "resource" && /^Arn(Equals|Like)$/.test(operator);
-			if (!known || key !== "aws:SourceArn") throw refuse(Condition);
-			return texts(value, ARN_OR_ALL).map((text) => matchingArn(text));
+	const actions = [Action].flat().map((action) => {
+		if (!/^(\*|[a-z0-9-]+:[\w*]+)$/.test(String(action))) throw refuse(Action);
+		return new RegExp(`^${matching(String(action), ".*")}$`, "i");
+	});
+	/** What belongs to something that is not run here is undefined, or a text made with that: it matches nothing. */
+	const arns = (value: unknown) =>
+		[value].flat().flatMap((each) => {
+			const arn = String(each);
+			if (/\bundefined\b|^null$/.test(arn)) return [];
+			if (/^(\*|arn(:[^:$?]*){4}:[^$?]+)$/.test(arn)) return matchingArn(arn);
+			throw refuse(value);
+		});
+	const resources = kind === "trust" ? [/^/] : arns(Resource);
+	const sources = Object.entries(Object(Condition)).flatMap(([operator, tests]) =>
+		Object.entries(Object(tests)).map(([key, value]) => {
+			if (/^Arn(Equals|Like)$/.test(operator) && key === "aws:SourceArn") return arns(value);
+			throw refuse(Condition);
 		}),
 	);
 
-	return ({ action, resource, service = "", sourceArn = "" }) =>
-		actions.some((matches) => matches(action)) &&
-		resources.some((matches) => matches(resource)) &&
-		(!services || services.includes(service)) &&
-		conditions.every((values) => values.some((matches) => matches(sourceArn)));
+	return ({ action, resource, service, sourceArn = "" }) =>
+		actions.some((pattern) => pattern.test(action)) &&
+		resources.some((pattern) => pattern.test(resource)) &&
+		(kind === "identity" || [Service].flat().includes(service)) &&
+		sources.every((patterns) => patterns.some((pattern) => pattern.test(sourceArn)));
 }
 
-interface Statement {
-	Sid?: unknown;
-	Effect?: unknown;
-	Action?: unknown;
-	Resource?: unknown;
-	Principal?: unknown;
-	Condition?: Record<string, Record<string, unknown>>;
+/** The source of a pattern in which `*` stands for other characters. */
+function matching(text: string, wildcard: string): string {
+	return text.replace(/[\\^$.|+?()[\]{}]/g, "\\$&").replaceAll("*", wildcard);
 }
 
-/** `*`, or an ARN of six parts without a variable. */
-const ARN_OR_ALL = /^(\*|arn(:[^:$]*){4}:[^$]+)$/;
-
-/** Matches by `*`, any characters, and `?`, any one character. */
-function matching(pattern: string, flags?: string): (text: string) => boolean {
-	const escaped = pattern.replace(/[\\^$.|+()[\]{}]/g, "\\$&");
-	const expression = new RegExp(`^${escaped.replace(/\*/g, ".*").replace(/\?/g, ".")}$`, flags);
-	return (text) => expression.test(text);
-}
-
-/** Matches part by part: a `*` reaches over no colon but those of the last part. */
-function matchingArn(pattern: string): (arn: string) => boolean {
-	if (pattern === "*") return () => true;
-	const parts = partsOf(pattern).map((part) => matching(part));
-	return (arn) => {
-		const given = partsOf(arn);
-		return given.length === parts.length && parts.every((matches, i) => matches(given[i] ?? ""));
-	};
-}
-
-/** The six parts of an ARN, of which the last may hold colons. */
-function partsOf(arn: string): string[] {
+/** A `*` in an ARN reaches over no colon but those of its last part. */
+function matchingArn(arn: string): RegExp {
+	if (arn === "*") return /^/;
 	const parts = arn.split(":");
-	return [...parts.slice(0, 5), parts.slice(5).join(":")];
+	const [beginning, last] = [parts.slice(0, 5).join(":"), parts.slice(5).join(":")];
+	return new RegExp(`^${matching(beginning, "[^:]*")}:${matching(last, ".*")}$`);
 }

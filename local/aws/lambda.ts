@@ -1,10 +1,11 @@
+import { fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { cp, mkdir, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { type Call, type Endpoint, parseJson, ServiceError } from "../endpoint";
 import { type Declared, declared, type Program } from "../program";
-import { type Environment, type Outcome, startEnvironment } from "./lambdaEnvironment";
 import { queueUrl } from "./sqs";
 
 /** AWS runs up to a thousand at once; this machine has one person's tests to run. */
@@ -13,6 +14,13 @@ const MAXIMUM_ENVIRONMENTS = 10;
 const RETRY_MS = 100;
 
 type Declaration = Declared<"aws:lambda/function:Function">;
+
+/** What an invocation came to, as `lambdaRuntime.js` tells it. */
+interface Outcome {
+	failed: boolean;
+	/** What the function returned, or the error that it ended with, as JSON. */
+	payload: string;
+}
 
 /**
  * Lambda with the declared functions, each run from the archive that would be uploaded, in processes
@@ -23,56 +31,42 @@ type Declaration = Declared<"aws:lambda/function:Function">;
  * Rejects with `pulumi.RunError` if this machine cannot run a function.
  */
 export async function startLambda(program: Program, endpoint: Endpoint, directory: string) {
-	const functions = new Map<string, LambdaFunction>();
-	for (const declaration of declared(program, "aws:lambda/function:Function")) {
-		const taskRoot = join(directory, declaration.physicalName);
-		await unpack(declaration, taskRoot, program.directory);
-		const added = new LambdaFunction(declaration, taskRoot, endpoint);
-		functions.set(declaration.physicalName, added);
-	}
-	for (const { inputs } of declared(
+	const configs = declared(
 		program,
 		"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
-	)) {
-		const destination = inputs.destinationConfig?.onFailure?.destination;
-		const configured = functions.get(nameOf(inputs.functionName));
-		if (!configured) continue;
-		configured.retries = inputs.maximumRetryAttempts ?? configured.retries;
-		if (destination !== undefined) configured.deadLetters = queueUrl(program, destination);
-	}
-
-	async function invokeAsynchronously(invoked: LambdaFunction, event: unknown, requestId: string) {
-		let outcome = await invoked.invoke(event, requestId);
-		let count = 1;
-		for (; outcome.failed && count <= invoked.retries; count++) {
-			await endpoint.pause(RETRY_MS * count);
-			outcome = await invoked.invoke(event, requestId);
-		}
-		if (!outcome.failed || invoked.deadLetters === undefined) return;
-		const record = failureRecord(invoked.declaration, requestId, count, event, outcome);
-		const body = { QueueUrl: invoked.deadLetters, MessageBody: JSON.stringify(record) };
-		await invoked.call("sqs", "SendMessage", body);
-	}
-
-	const named = (name: string) =>
-		[...functions.values()].find(({ declaration }) => declaration.name === name);
+	);
+	const functions = await Promise.all(
+		declared(program, "aws:lambda/function:Function").map(async (declaration) => {
+			const { physicalName } = declaration;
+			const taskRoot = join(directory, physicalName);
+			await unpack(declaration, taskRoot);
+			const started = new LambdaFunction(declaration, taskRoot, endpoint);
+			const config = configs.find(({ inputs }) => nameOf(inputs.functionName) === physicalName);
+			const destination = config?.inputs.destinationConfig?.onFailure?.destination;
+			started.retries = config?.inputs.maximumRetryAttempts ?? 2;
+			started.deadLetters = destination && queueUrl(program, destination);
+			return started;
+		}),
+	);
+	const named = (name: string) => functions.find(({ declaration }) => declaration.name === name);
 
 	return {
 		async service({ body }: Call): Promise<object> {
 			// Only Invoke comes here, and its body is written in this directory, not by a client.
 			const request = body as { FunctionName: string; InvocationType?: string; Payload: string };
-			const invoked = functions.get(nameOf(request.FunctionName));
+			const invoked = functions.find(
+				({ declaration }) => declaration.physicalName === nameOf(request.FunctionName),
+			);
 			if (!invoked) {
 				const message = `Function not found: ${request.FunctionName}`;
 				throw new ServiceError("ResourceNotFoundException", message, 404);
 			}
 			const event = parseJson(request.Payload);
-			const requestId = randomUUID();
 			if (request.InvocationType === "Event") {
-				endpoint.inBackground(() => invokeAsynchronously(invoked, event, requestId));
+				endpoint.inBackground(() => invoked.invokeAsynchronously(event, randomUUID()));
 				return { StatusCode: 202 };
 			}
-			const { failed, payload } = await invoked.invoke(event, requestId);
+			const { failed, payload } = await invoked.invoke(event, randomUUID());
 			return { StatusCode: 200, FunctionError: failed ? "Unhandled" : undefined, Payload: payload };
 		},
 
@@ -80,19 +74,19 @@ export async function startLambda(program: Program, endpoint: Endpoint, director
 		kill: async (name: string): Promise<void> => named(name)?.kill(),
 
 		async close(): Promise<void> {
-			await Promise.all([...functions.values()].map((each) => each.close()));
+			await Promise.all(functions.map((each) => each.close()));
 		},
 	};
 }
 
 /** One declared function and the execution environments that it has, warm or busy. */
-export class LambdaFunction {
+class LambdaFunction {
 	readonly logGroup: string;
 	/** How often a failed asynchronous invocation is repeated, and where it goes in the end. */
 	retries = 2;
 	deadLetters: string | undefined;
 	private readonly environments = new Set<Environment>();
-	private readonly idle: Environment[] = [];
+	private idle: Environment[] = [];
 	private readonly waiting: (() => void)[] = [];
 	private closed = false;
 
@@ -126,10 +120,43 @@ export class LambdaFunction {
 		return outcome;
 	}
 
+	/** Invokes until it succeeds; what has failed for good goes to the destination, as a record of it. */
+	async invokeAsynchronously(requestPayload: unknown, requestId: string): Promise<void> {
+		for (let attempt = 1; ; attempt++) {
+			const { failed, payload } = await this.invoke(requestPayload, requestId);
+			if (!failed) return;
+			if (attempt <= this.retries) {
+				await this.endpoint.pause(RETRY_MS * attempt);
+				continue;
+			}
+			const functionArn = `${this.declaration.arn}:$LATEST`;
+			const record = {
+				version: "1.0",
+				timestamp: new Date(),
+				requestContext: {
+					requestId,
+					functionArn,
+					condition: "RetriesExhausted",
+					approximateInvokeCount: attempt,
+				},
+				requestPayload,
+				responseContext: {
+					statusCode: 200,
+					executedVersion: "$LATEST",
+					functionError: "Unhandled",
+				},
+				responsePayload: JSON.parse(payload),
+			};
+			const body = { QueueUrl: this.deadLetters, MessageBody: JSON.stringify(record) };
+			if (this.deadLetters !== undefined) await this.call("sqs", "SendMessage", body);
+			return;
+		}
+	}
+
 	async kill(): Promise<void> {
 		const killed = [...this.environments];
 		this.environments.clear();
-		this.idle.length = 0;
+		this.idle = [];
 		await Promise.all(killed.map((environment) => environment.stop()));
 	}
 
@@ -140,23 +167,87 @@ export class LambdaFunction {
 	}
 }
 
-/** What Lambda sends to the destination of an asynchronous invocation that failed for good. */
-function failureRecord(
-	{ arn }: Declaration,
-	requestId: string,
-	approximateInvokeCount: number,
-	requestPayload: unknown,
-	{ payload }: Outcome,
-) {
-	const functionArn = `${arn}:$LATEST`;
-	const condition = "RetriesExhausted";
+type Environment = ReturnType<typeof startEnvironment>;
+
+/** Starts a process that holds one function, and takes one event at a time. */
+function startEnvironment(fn: LambdaFunction) {
+	const { inputs, physicalName: functionName, arn: invokedFunctionArn } = fn.declaration;
+	const seconds = inputs.timeout ?? 3;
+	const child = fork(join(__dirname, "lambdaRuntime.js"), {
+		cwd: fn.taskRoot,
+		env: variables(fn),
+		execArgv: [],
+		stdio: ["ignore", "pipe", "pipe", "ipc"],
+	});
+	const stream = { logGroupName: fn.logGroup, logStreamName: randomUUID() };
+	fn.call("logs", "CreateLogStream", stream);
+	const log = (text: string | Buffer) => {
+		const lines = String(text).trimEnd().split("\n");
+		const logEvents = lines.map((message) => ({ message, timestamp: Date.now() }));
+		fn.call("logs", "PutLogEvents", { ...stream, logEvents });
+	};
+	child.stdout?.on("data", log);
+	child.stderr?.on("data", log);
+	let receive = (_: Outcome) => {};
+	const nextMessage = () => new Promise<Outcome>((resolve) => (receive = resolve));
+	const ready = nextMessage();
+	child.on("message", (message: Outcome | { log: string }) =>
+		"log" in message ? log(message.log) : receive(message),
+	);
+	const exited = once(child, "exit");
+	const closed = once(child, "close");
+
 	return {
-		version: "1.0",
-		timestamp: new Date(),
-		requestContext: { requestId, functionArn, condition, approximateInvokeCount },
-		requestPayload,
-		responseContext: { statusCode: 200, executedVersion: "$LATEST", functionError: "Unhandled" },
-		responsePayload: JSON.parse(payload),
+		/** Runs the function on an event, and stops the process when that takes longer than declared. */
+		async run(event: unknown, awsRequestId: string): Promise<Outcome> {
+			await Promise.race([ready, exited]);
+			const answered = nextMessage();
+			const context = { awsRequestId, functionName, invokedFunctionArn };
+			const deadline = Date.now() + seconds * 1000;
+			child.send({ event, context, deadline }, () => {}); // a process that has ended answers nothing
+			let late = false;
+			const timer = setTimeout(() => (late = child.kill("SIGKILL")), seconds * 1000);
+			const outcome = await Promise.race([answered, exited]);
+			clearTimeout(timer);
+			if (!Array.isArray(outcome)) return outcome;
+			const [code, signal] = outcome;
+			const how = code === null ? `signal: ${signal}` : `exit status ${code}`;
+			const [errorType, error] = late
+				? ["Sandbox.Timedout", `Task timed out after ${seconds.toFixed(2)} seconds`]
+				: ["Runtime.ExitError", `Runtime exited with error: ${how}`];
+			const errorMessage = `RequestId: ${awsRequestId} Error: ${error}`;
+			log(errorMessage);
+			return { failed: true, payload: JSON.stringify({ errorType, errorMessage }) };
+		},
+
+		/** Whether it can take another event. */
+		alive: () => child.connected && !child.killed,
+
+		async stop(): Promise<void> {
+			child.kill("SIGKILL");
+			await closed;
+		},
+	};
+}
+
+/** Nothing but what the program declares and Lambda sets. */
+function variables({ declaration, taskRoot, endpoint }: LambdaFunction) {
+	const { inputs, name, physicalName, arn } = declaration;
+	const region = arn.split(":")[3];
+	return {
+		...inputs.environment?.variables,
+		_HANDLER: inputs.handler,
+		AWS_ACCESS_KEY_ID: name, // each function signs its calls with a key of its own
+		AWS_ENDPOINT_URL: endpoint.url,
+		AWS_LAMBDA_FUNCTION_NAME: physicalName,
+		AWS_REGION: region,
+		AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+		AWS_SECRET_ACCESS_KEY: "local",
+		AWS_SESSION_TOKEN: "local",
+		HOME: taskRoot, // so that no SDK reads the developer's own ~/.aws
+		LAMBDA_TASK_ROOT: taskRoot,
+		PATH: process.env.PATH,
+		TZ: ":UTC",
 	};
 }
 
@@ -166,26 +257,18 @@ export function nameOf(reference: string): string {
 }
 
 /** Puts a function's files where Lambda would, and refuses what cannot be run here. */
-async function unpack({ name, inputs }: Declaration, taskRoot: string, programDirectory: string) {
-	const refuse = (why: string) =>
-		new pulumi.RunError(
-			`The embedded stack cannot run the function ${name}, because ${why}: change that, or teach local/lambda.ts to run it.`,
-		);
-	if (!inputs.runtime?.startsWith("nodejs")) throw refuse(`its runtime is ${inputs.runtime}`);
-
-	async function place(content: unknown, target: string): Promise<void> {
-		const { asset } = pulumi;
-		await mkdir(dirname(target), { recursive: true });
-		if (content instanceof asset.AssetArchive) {
-			const entries = Object.entries(await content.assets);
-			await Promise.all(entries.map(([path, entry]) => place(entry, join(target, path))));
-		} else if (content instanceof asset.StringAsset) {
-			await writeFile(target, await content.text);
-		} else if (content instanceof asset.FileAsset || content instanceof asset.FileArchive) {
-			const source = resolve(programDirectory, await content.path);
-			if (source.endsWith(".zip")) throw refuse("its code is a zip file");
-			await cp(source, target, { recursive: true });
-		} else throw refuse("its code is not on this machine");
+async function unpack({ name, inputs }: Declaration, taskRoot: string): Promise<void> {
+	const { code, runtime } = inputs;
+	const files = code instanceof pulumi.asset.AssetArchive ? Object.entries(await code.assets) : [];
+	if (!runtime?.startsWith("nodejs") || files.length === 0) throw cannotRun(name);
+	for (const [path, asset] of files) {
+		if (!(asset instanceof pulumi.asset.StringAsset)) throw cannotRun(name);
+		await mkdir(dirname(join(taskRoot, path)), { recursive: true });
+		await writeFile(join(taskRoot, path), await asset.text);
 	}
-	await place(inputs.code, taskRoot);
 }
+
+const cannotRun = (name: string) =>
+	new pulumi.RunError(
+		`The embedded stack cannot run the function ${name}, as it runs Node.js from an archive of texts alone: declare it with infra/bundledFunction.ts, or teach local/aws/lambda.ts to run it.`,
+	);

@@ -9,11 +9,7 @@ interface Request {
 	logEvents?: { message: string }[];
 }
 
-/**
- * CloudWatch Logs, as far as functions write to it.
- *
- * @returns the service, and `lines`, the last lines of a log group.
- */
+/** CloudWatch Logs, as far as functions write to it: the service, and `lines`, the last lines of a log group. */
 export function createLogs() {
 	const groups = new Map<string, string[]>();
 	const streams = new Set<string>();
@@ -22,16 +18,13 @@ export function createLogs() {
 		lines: (group: string): readonly string[] => groups.get(group) ?? [],
 
 		async service({ operation, body }: Call): Promise<object> {
-			const { logGroupName = "", logStreamName, logEvents = [] }: Request = body;
-			const stream = `${logGroupName}:${logStreamName}`;
-			if (operation === "CreateLogStream") streams.add(stream);
-			else if (!streams.has(stream)) {
+			const { logGroupName = "", logStreamName = "", logEvents = [] }: Request = body;
+			if (operation === "CreateLogStream") streams.add(logStreamName);
+			else if (!streams.has(logStreamName)) {
 				throw new ServiceError("ResourceNotFoundException", "There is no such log stream.");
 			}
-			const lines = groups.get(logGroupName) ?? [];
-			lines.push(...logEvents.map(({ message }) => message));
-			lines.splice(0, lines.length - LINES_KEPT);
-			groups.set(logGroupName, lines);
+			const lines = [...(groups.get(logGroupName) ?? []), ...logEvents.map((each) => each.message)];
+			groups.set(logGroupName, lines.slice(-LINES_KEPT));
 			return {};
 		},
 	};

@@ -4,25 +4,15 @@ import { type Call, type Service, ServiceError } from "../endpoint";
 import { declared, type Program } from "../program";
 
 interface Message {
-	MessageId: string;
-	ReceiptHandle: string;
-	Body: string;
-	MD5OfBody: string;
-	MessageAttributes: object | undefined;
-}
-
-interface Queue {
-	arn: string;
-	hiddenSeconds: number;
-	/** The messages, each with the time until which its last receiver alone has it. */
-	messages: Map<Message, number>;
+	answer: { MessageId: string; Body: string; MD5OfBody: string; ReceiptHandle: string };
+	/** The time until which its last receiver alone has it. */
+	hiddenUntil: number;
 }
 
 /** The fields of SQS's requests that are read here. */
 interface Request {
 	QueueUrl?: string;
 	MessageBody?: string;
-	MessageAttributes?: object;
 	MaxNumberOfMessages?: number;
 	VisibilityTimeout?: number;
 	ReceiptHandle?: string;
@@ -39,64 +29,56 @@ export function queueUrl(program: Program, arn: string): string {
 
 /** SQS with the declared queues: what it takes to look into a dead-letter queue, and to empty it. */
 export function createSqs(program: Program): Service {
-	const queues = new Map<string, Queue>();
-	for (const { id, arn, inputs } of declared(program, "aws:sqs/queue:Queue")) {
-		const hiddenSeconds = inputs.visibilityTimeoutSeconds ?? 30;
-		queues.set(new URL(id).pathname, { arn, hiddenSeconds, messages: new Map() });
-	}
+	const queues = new Map(
+		declared(program, "aws:sqs/queue:Queue").map(({ id, arn, inputs }) => {
+			const hiddenSeconds = inputs.visibilityTimeoutSeconds ?? 30;
+			return [new URL(id).pathname, { arn, hiddenSeconds, messages: new Set<Message>() }];
+		}),
+	);
 
 	return async ({ operation, body }: Call) => {
 		const request: Request = body;
 		// By its path alone: a client may know this machine by another name.
-		const path = request.QueueUrl?.replace(/^https?:\/\/[^/]+/, "") ?? "";
-		const queue = queues.get(path);
+		const queue = queues.get(request.QueueUrl?.replace(/^https?:\/\/[^/]+/, "") ?? "");
 		if (!queue) {
 			const message = `The specified queue does not exist: ${request.QueueUrl}`;
 			throw new ServiceError("com.amazonaws.sqs#QueueDoesNotExist", message);
 		}
+		const { arn, messages } = queue;
+		const visible = [...messages].filter(({ hiddenUntil }) => hiddenUntil <= Date.now());
 		switch (operation) {
-			case "SendMessage":
-				return sendMessage(queue, request);
-			case "ReceiveMessage":
-				return receiveMessages(queue, request);
+			case "SendMessage": {
+				const { MessageBody: Body = "" } = request;
+				const MessageId = randomUUID();
+				const MD5OfBody = createHash("md5").update(Body).digest("hex");
+				const answer = { MessageId, Body, MD5OfBody, ReceiptHandle: "" };
+				messages.add({ answer, hiddenUntil: 0 });
+				return { MessageId, MD5OfMessageBody: MD5OfBody };
+			}
+			case "ReceiveMessage": {
+				const { MaxNumberOfMessages = 1, VisibilityTimeout = queue.hiddenSeconds } = request;
+				const received = visible.slice(0, MaxNumberOfMessages);
+				for (const message of received) {
+					message.answer.ReceiptHandle = randomUUID();
+					message.hiddenUntil = Date.now() + VisibilityTimeout * 1000;
+				}
+				return { Messages: received.map(({ answer }) => answer) };
+			}
 			case "DeleteMessage":
-				for (const message of queue.messages.keys()) {
-					if (message.ReceiptHandle === request.ReceiptHandle) queue.messages.delete(message);
+				for (const message of messages) {
+					if (message.answer.ReceiptHandle === request.ReceiptHandle) messages.delete(message);
 				}
 				return {};
-			case "GetQueueAttributes": {
-				const hidden = queue.messages.size - visible(queue).length;
+			case "GetQueueAttributes":
 				return {
 					Attributes: {
-						QueueArn: queue.arn,
-						ApproximateNumberOfMessages: String(queue.messages.size - hidden),
-						ApproximateNumberOfMessagesNotVisible: String(hidden),
+						QueueArn: arn,
+						ApproximateNumberOfMessages: String(visible.length),
+						ApproximateNumberOfMessagesNotVisible: String(messages.size - visible.length),
 					},
 				};
-			}
 			default:
 				throw new ServiceError("UnsupportedOperation", `There is no ${operation} here.`);
 		}
 	};
-}
-
-function visible({ messages }: Queue): Message[] {
-	return [...messages].filter(([, until]) => until <= Date.now()).map(([message]) => message);
-}
-
-function sendMessage({ messages }: Queue, { MessageBody: Body = "", MessageAttributes }: Request) {
-	const MessageId = randomUUID();
-	const MD5OfBody = createHash("md5").update(Body).digest("hex");
-	messages.set({ MessageId, ReceiptHandle: "", Body, MD5OfBody, MessageAttributes }, 0);
-	return { MessageId, MD5OfMessageBody: MD5OfBody };
-}
-
-function receiveMessages(queue: Queue, { MaxNumberOfMessages = 1, VisibilityTimeout }: Request) {
-	const Messages = visible(queue).slice(0, MaxNumberOfMessages);
-	for (const message of Messages) {
-		message.ReceiptHandle = randomUUID();
-		const seconds = VisibilityTimeout ?? queue.hiddenSeconds;
-		queue.messages.set(message, Date.now() + seconds * 1000);
-	}
-	return { Messages };
 }

@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
 const config = new pulumi.Config();
+let count = 0;
 const role = new aws.iam.Role("functions", {
 	assumeRolePolicy: aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" }),
 });
@@ -17,6 +18,7 @@ function createFunction(name: string, handler: string) {
 		code: name === config.get("unbuildable") ? archive.apply(fail) : archive,
 		environment: { variables: { GREETING: "hello" } },
 		handler: "__index.handler",
+		loggingConfig: { logFormat: "JSON" },
 		role: role.arn,
 		runtime: "nodejs24.x",
 		timeout: name === "slow" ? 1 : 10,
@@ -47,16 +49,43 @@ const failing = createFunction(
 );
 createFunction("slow", `() => new Promise((resolve) => setTimeout(resolve, 60_000))`);
 createFunction("dying", `async () => process.exit(3)`);
-createFunction("environment", `async () => process.env`);
+const environment = createFunction("environment", `async () => process.env`);
 
 const deadLetters = new aws.sqs.Queue("deadLetters");
+// This, and the other things that the embedded stack does not run, are left out, and nothing stops for them.
+new aws.s3.Bucket("unheardOf");
+const api = new aws.apigatewayv2.Api("http", { protocolType: "HTTP" });
+const integration = new aws.apigatewayv2.Integration("http", {
+	apiId: api.id,
+	integrationType: "AWS_PROXY",
+	integrationUri: environment.invokeArn,
+	payloadFormatVersion: "2.0",
+});
+new aws.apigatewayv2.Route("http", {
+	apiId: api.id,
+	routeKey: "GET /",
+	target: pulumi.interpolate`integrations/${integration.id}`,
+});
+new aws.apigatewayv2.Stage("http", { apiId: api.id, name: "$default", autoDeploy: true });
+letInvoke(
+	"http",
+	environment,
+	"apigateway.amazonaws.com",
+	pulumi.interpolate`${api.executionArn}/*/*`,
+);
 new aws.iam.RolePolicy("functions", {
-	role: role.name,
+	role,
 	policy: {
 		Version: "2012-10-17",
 		Statement: [
 			{ Effect: "Allow", Action: "logs:*", Resource: "arn:aws:logs:*:*:log-group:/aws/lambda/*" },
 			{ Effect: "Allow", Action: ["sqs:Send*"], Resource: deadLetters.arn },
+			{
+				Effect: "Allow",
+				Action: "execute-api:*",
+				Resource: [pulumi.interpolate`${api.executionArn}/*`, api.executionArn],
+			},
+			{ Effect: "Allow", Action: "execute-api:*", Resource: api.executionArn },
 		],
 	},
 });
@@ -92,7 +121,27 @@ const client = new aws.cognito.UserPoolClient("app", {
 	writeAttributes: ["email", "name"],
 });
 
-new aws.s3.Bucket("unheardOf");
+const nobody = new aws.iam.Role("nobody", {
+	assumeRolePolicy: aws.iam.assumeRolePolicyForPrincipal({ Service: "ec2.amazonaws.com" }),
+	managedPolicyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+});
+new aws.iam.RolePolicyAttachment("nobody", {
+	role: nobody,
+	policyArn: "arn:aws:iam::aws:policy/ReadOnlyAccess",
+});
+const topic = new aws.sns.Topic("analytics");
+new aws.cloudwatch.EventTarget("analytics", {
+	rule: rule.name,
+	eventBusName: bus.name,
+	arn: topic.arn,
+});
+
+if (config.get("twice") !== undefined) new aws.s3.Bucket("unheardOf");
+// Of two parents, of one type or of two.
+for (const parentType of (config.get("parents") ?? "").split(",").filter(Boolean)) {
+	const parent = new pulumi.ComponentResource(parentType, `parent${++count}`);
+	new aws.sqs.Queue("child", {}, { parent });
+}
 
 const lateFailure = config.get("lateFailure");
 if (lateFailure !== undefined) {
@@ -105,3 +154,6 @@ export const eventBusName = bus.name;
 export const deadLetterQueueUrl = deadLetters.url;
 export const userPoolId = pool.id;
 export const userPoolClientId = client.id;
+export const apiUrl = api.apiEndpoint;
+export const apiPath = pulumi.interpolate`${api.apiEndpoint}/`;
+export const names = { pool: pool.name, bus: bus.name };
