@@ -1,22 +1,27 @@
 import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
 import type { Stack } from "../../local/stack";
 import { People } from "../../testing/people";
 import type { Figure } from "./figure";
 
 /**
  * Counts the clients that each function makes while many people sign up and in, one after the other. A client keeps one
- * connection for calls in turn, so that its connections tell how many clients there were.
+ * connection for calls in turn, and opens another once that has ended, so that the most connections that were open at a time
+ * tell how many clients there were.
  */
 export async function clientsPerFunction(
 	stack: Stack,
 	{ writeMode, people: count }: { writeMode: string; people: number },
 ): Promise<Figure[]> {
 	const people = new People(stack);
-	const connections = new Map<string, Set<unknown>>();
+	const connections = new Map<string, Set<Socket>>();
+	const most = new Map<string, number>();
 	const stop = stack.onCall(({ caller, service, connection }) => {
 		if (caller === undefined || caller === "local" || connection === undefined) return;
 		const name = `${caller} to ${service}`;
-		connections.set(name, (connections.get(name) ?? new Set()).add(connection));
+		const open = [...(connections.get(name) ?? []), connection].filter((each) => !each.destroyed);
+		connections.set(name, new Set(open));
+		most.set(name, Math.max(most.get(name) ?? 0, new Set(open).size));
 	});
 	for (let person = 0; person < count; person++) {
 		const email = `${randomUUID()}@example.com`;
@@ -27,7 +32,7 @@ export async function clientsPerFunction(
 		await stack.settled();
 	}
 	stop();
-	return [...connections].map(([name, { size }]) => ({
+	return [...most].map(([name, size]) => ({
 		section: `Clients after ${count} people, ${writeMode} mode`,
 		name,
 		value: size,
