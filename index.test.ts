@@ -73,6 +73,11 @@ function grants(program: Program, name: string) {
 		Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
 		Resource: one(program, "table", "users").arn,
 	};
+	const query = {
+		Effect: "Allow",
+		Action: ["dynamodb:Query"],
+		Resource: `${one(program, "table", "users").arn}/index/GSI2`,
+	};
 	const link = {
 		Effect: "Allow",
 		Action: ["cognito-idp:AdminGetUser", "cognito-idp:AdminUpdateUserAttributes"],
@@ -83,7 +88,7 @@ function grants(program: Program, name: string) {
 		Action: ["sqs:SendMessage"],
 		Resource: one(program, "queue", "recordUser").arn,
 	};
-	return { logs, publish, write, link, deadLetters };
+	return { logs, publish, write: [write, query], link, deadLetters };
 }
 
 const triggers = ["postConfirmation", "postAuthentication"];
@@ -104,7 +109,7 @@ test("in immediate mode a trigger may write and link as well", async (t) => {
 		t.deepEqual(allowed(program, name), {
 			logs: [logs],
 			publish: [publish],
-			write: [write],
+			write,
 			link: [link],
 		});
 	}
@@ -115,7 +120,7 @@ test("the consumer may write, link and keep dead letters, and nothing else", asy
 	const { logs, write, link, deadLetters } = grants(program, "recordUser");
 	t.deepEqual(allowed(program, "recordUser"), {
 		logs: [logs],
-		record: [write, link],
+		record: [...write, link],
 		deadLetters: [deadLetters],
 	});
 });
@@ -215,17 +220,22 @@ test("the pool takes an email as username, in any case, and verifies it before i
 	});
 });
 
-test("the table has the keys and the index of the design, is encrypted and restorable to any point in time", async (t) => {
+test("the table has the keys and the indexes of the design, is encrypted and restorable to any point in time", async (t) => {
 	const { inputs } = one(await declare(), "table", "users");
-	const [index] = [inputs.globalSecondaryIndexes].flat();
-	t.deepEqual(index, {
-		name: "GSI1",
-		keySchemas: [
-			{ attributeName: "GSI1PK", keyType: "HASH" },
-			{ attributeName: "GSI1SK", keyType: "RANGE" },
-		],
-		projectionType: "ALL",
-	});
+	const indexes = [inputs.globalSecondaryIndexes].flat();
+	for (const name of ["GSI1", "GSI2"]) {
+		t.deepEqual(
+			indexes.find((index) => Object(index).name === name),
+			{
+				name,
+				keySchemas: [
+					{ attributeName: `${name}PK`, keyType: "HASH" },
+					{ attributeName: `${name}SK`, keyType: "RANGE" },
+				],
+				projectionType: "ALL",
+			},
+		);
+	}
 	t.like(inputs, {
 		hashKey: "PK",
 		rangeKey: "SK",

@@ -21,7 +21,7 @@ if (problem) throw new pulumi.RunError(problem);
 /** For dead letters and archived events: the longest time that SQS keeps a message. */
 const retentionDays = 14;
 
-// The single table: a user's profile, found by sub in the table and by email in the index.
+// The single table: a user's profile, found by sub in the table, by email in one index and by userId in the other.
 const table = new aws.dynamodb.Table(
 	"users",
 	{
@@ -55,11 +55,19 @@ const publishEvents: aws.iam.PolicyStatement = {
 	Action: ["events:PutEvents"],
 	Resource: bus.arn,
 };
-const writeProfiles: aws.iam.PolicyStatement = {
-	Effect: "Allow",
-	Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
-	Resource: table.arn,
-};
+const writeProfiles: aws.iam.PolicyStatement[] = [
+	{
+		Effect: "Allow",
+		Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+		Resource: table.arn,
+	},
+	// To see that nobody else has the userId under which a lost profile comes back.
+	{
+		Effect: "Allow",
+		Action: ["dynamodb:Query"],
+		Resource: pulumi.interpolate`${table.arn}/index/GSI2`,
+	},
+];
 
 /** Both triggers run within the 5 seconds that Cognito waits: https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html */
 const trigger = {
@@ -95,7 +103,7 @@ const postAuthentication = new BundledFunction("postAuthentication", {
 const triggers = [postConfirmation, postAuthentication];
 for (const fn of triggers) {
 	fn.allow("publish", [publishEvents]);
-	if (writeMode === "immediate") fn.allow("write", [writeProfiles]);
+	if (writeMode === "immediate") fn.allow("write", writeProfiles);
 }
 
 const link: PoolAttribute = {
@@ -174,7 +182,7 @@ const recordUser = new Subscriber("recordUser", {
 	timeout: 30,
 	environment: { TABLE_NAME: table.name, USER_POOL_ID: userPool.id },
 });
-recordUser.allow("record", [writeProfiles, linkAccounts]);
+recordUser.allow("record", [...writeProfiles, linkAccounts]);
 
 // The triggers fail open, so Lambda sees no error in most of what fails: what they log as one is counted as well.
 const errorMetric = {

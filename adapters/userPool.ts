@@ -15,6 +15,13 @@ import type { UserPool } from "../domain/sync/record";
 import { parseAccount } from "../domain/user/identity";
 import { linkAttribute } from "../domain/user/registry";
 
+/** Those of an account that somebody can sign in to, or could until the password was reset. */
+const confirmed: readonly (UserStatusType | undefined)[] = [
+	UserStatusType.CONFIRMED,
+	UserStatusType.EXTERNAL_PROVIDER,
+	UserStatusType.RESET_REQUIRED,
+];
+
 /** The domain's user pool, on Cognito's admin API: one round trip a call. */
 export function createUserPool(
 	userPoolId: string,
@@ -25,8 +32,11 @@ export function createUserPool(
 			ResultAsync.fromPromise(
 				client.send(new AdminGetUserCommand({ UserPoolId: userPoolId, Username: username })),
 				toError,
-			).andThen(({ Username = username, UserAttributes }) =>
-				parseAccount(Username, attributesByName(UserAttributes)),
+			).andThen(({ Username = username, UserAttributes, UserStatus }) =>
+				parseAccount(Username, attributesByName(UserAttributes)).map((account) => ({
+					...account,
+					confirmed: confirmed.includes(UserStatus),
+				})),
 			),
 		link: (username, userId) =>
 			ResultAsync.fromPromise(
@@ -44,13 +54,6 @@ export function createUserPool(
 
 /** The most that Cognito answers at once. */
 const pageSize = 60;
-
-/** Those of an account that somebody can sign in to, or could until the password was reset. */
-const confirmed: readonly (UserStatusType | undefined)[] = [
-	UserStatusType.CONFIRMED,
-	UserStatusType.EXTERNAL_PROVIDER,
-	UserStatusType.RESET_REQUIRED,
-];
 
 /**
  * Lists the accounts of a user pool, page by page. It never throws.

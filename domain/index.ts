@@ -1,5 +1,12 @@
 export type * from "./errors";
-export { type RecordedUser, type RecordUserError, recordUser, type UserPool } from "./sync/record";
+export {
+	type PoolAccount,
+	type RecordedUser,
+	type RecordUser,
+	type RecordUserError,
+	recordUser,
+	type UserPool,
+} from "./sync/record";
 export { conditionFailed, openTable, requestsOf, type SingleTable } from "./table";
 export { type ApplicationFields, type User, userEntity } from "./user/entity";
 export {
@@ -11,4 +18,5 @@ export {
 } from "./user/events";
 export { type Account, type Identity, parseAccount, parseIdentity } from "./user/identity";
 export { subKey, userPartition } from "./user/keys";
+export { erasePartition, readPartition, type StoredItem } from "./user/partition";
 export { createUsers, type Users, type UserUpdate } from "./user/users";

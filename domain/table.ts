@@ -24,6 +24,11 @@ export const tableDefinition = {
 			partitionKey: { name: "GSI1PK", type: "string" },
 			sortKey: { name: "GSI1SK", type: "string" },
 		},
+		GSI2: {
+			type: "global",
+			partitionKey: { name: "GSI2PK", type: "string" },
+			sortKey: { name: "GSI2SK", type: "string" },
+		},
 	},
 } as const;
 

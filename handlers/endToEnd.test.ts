@@ -45,6 +45,7 @@ for (const writeMode of ["event", "immediate"] as const) {
 		await stack.settled();
 		const user = (await users.findBySub(sub))._unsafeUnwrap();
 		t.like(user, { sub, email, emailVerified: true, name: "Ada Lovelace", givenName: "Ada" });
+		t.deepEqual((await users.findByUserId(user.userId))._unsafeUnwrap(), user);
 		for (const typed of [email, email.toLowerCase(), email.toUpperCase()]) {
 			t.deepEqual((await users.findByEmail(typed))._unsafeUnwrap(), user);
 		}
@@ -103,14 +104,15 @@ for (const writeMode of ["event", "immediate"] as const) {
 		t.is((await users.findByEmail(email))._unsafeUnwrapErr().type, "UserNotFound");
 	});
 
-	it("a profile that was lost comes back at the next sign-in", async (t) => {
+	it("a profile that was lost comes back at the next sign-in, under the userId that tokens carry", async (t) => {
 		const email = someone();
 		const sub = await join(email);
+		const { userId } = (await users.findBySub(sub))._unsafeUnwrap();
 		await users.remove(sub);
 		await people.signIn(email);
 		await stack.settled();
-		const user = (await users.findBySub(sub))._unsafeUnwrap();
-		t.is(await link(email), user.userId);
+		t.like((await users.findByUserId(userId))._unsafeUnwrap(), { sub, email });
+		t.is(await link(email), userId);
 	});
 
 	it("a second sign-up with the same email in another case is refused, and the first profile stays", async (t) => {

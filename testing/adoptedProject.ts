@@ -26,20 +26,25 @@ export function readme(text: string): string {
 	throw new Error(`Not exactly one block of the README holds ${text}`);
 }
 
-/**
- * Copies this project into a new directory and adds what the README says that one can add: attributes of both kinds, an entity,
- * a subscriber, and code that uses the users. What is there already, as in a fork that has taken it, is not added again.
- *
- * @returns the directory, to be removed in the end
- */
-export async function adoptProject(): Promise<string> {
+/** Copies this project, with all that one has changed in it, into a new directory, which is to be removed in the end. */
+export async function copyProject(): Promise<string> {
 	const directory = await realpath(await mkdtemp(join(tmpdir(), "adopted-")));
 	await cp(project, directory, {
 		recursive: true,
 		filter: (source) => ![".git", "node_modules"].includes(basename(source)),
 	});
 	await symlink(join(project, "node_modules"), join(directory, "node_modules"));
+	return directory;
+}
 
+/**
+ * Copies this project and adds what the README says that one can add: attributes of both kinds, an entity, a subscriber, and code
+ * that uses the users. What is there already, as in a fork that has taken it, is not added again.
+ *
+ * @returns the directory of the copy
+ */
+export async function adoptProject(): Promise<string> {
+	const directory = await copyProject();
 	await edit(directory, "domain/user/attributes.ts", (source) =>
 		[
 			[/^export const identityAttributes = {\n/m, readme("custom:seats")] as const,

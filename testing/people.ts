@@ -3,6 +3,7 @@ import {
 	AdminCreateUserCommand,
 	AdminDeleteUserCommand,
 	AdminGetUserCommand,
+	AdminSetUserPasswordCommand,
 	AdminUpdateUserAttributesCommand,
 	type AuthenticationResultType,
 	CognitoIdentityProviderClient,
@@ -117,6 +118,23 @@ export class People {
 			}),
 		);
 		return String(User?.Attributes?.find(({ Name }) => Name === "sub")?.Value);
+	}
+
+	/**
+	 * An administrator makes an account, as {@link create} does, and sets its password for good: it is confirmed, and no trigger
+	 * has been told of it, as after an import.
+	 */
+	async admit(email: string): Promise<string> {
+		const sub = await this.create(email);
+		await this.#cognito.send(
+			new AdminSetUserPasswordCommand({
+				...this.#pool,
+				Username: sub,
+				Password: password,
+				Permanent: true,
+			}),
+		);
+		return sub;
 	}
 
 	/** An administrator confirms a sign-up. */

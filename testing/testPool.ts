@@ -1,17 +1,12 @@
 import { errAsync, ok, okAsync, type Result, type ResultAsync } from "neverthrow";
 import type { AccountNotFound, UserPoolUnavailable } from "../domain/errors";
 import type { ListedAccount } from "../domain/sync/reconcile";
-import type { UserPool } from "../domain/sync/record";
+import type { PoolAccount, UserPool } from "../domain/sync/record";
 import type { Account, Identity } from "../domain/user/identity";
-
-/** An account of a user pool in memory. */
-export interface TestAccount extends Account {
-	readonly confirmed: boolean;
-}
 
 /** A user pool in memory, behind the domain's port. */
 export class TestPool implements UserPool {
-	readonly accounts = new Map<string, TestAccount>();
+	readonly accounts = new Map<string, PoolAccount>();
 
 	/** Makes an account, or changes it, and leaves its link as it is; answers what a trigger would tell of it. */
 	put(identity: Identity, confirmed = true): Account {
@@ -21,9 +16,9 @@ export class TestPool implements UserPool {
 		return toAccount(account);
 	}
 
-	findAccount(username: string): ResultAsync<Account, AccountNotFound> {
+	findAccount(username: string): ResultAsync<PoolAccount, AccountNotFound> {
 		const account = this.accounts.get(username);
-		return account ? okAsync(toAccount(account)) : errAsync({ type: "AccountNotFound" });
+		return account ? okAsync(account) : errAsync({ type: "AccountNotFound" });
 	}
 
 	link(username: string, userId: string): ResultAsync<void, AccountNotFound> {
@@ -53,7 +48,7 @@ export class TestPool implements UserPool {
 	}
 }
 
-const toAccount = ({ identity, userId }: TestAccount): Account => ({
+const toAccount = ({ identity, userId }: PoolAccount): Account => ({
 	identity,
 	...(userId && { userId }),
 });

@@ -19,7 +19,8 @@ export function dryRun({
 		users: {
 			findBySub: users.findBySub,
 			findByEmail: users.findByEmail,
-			register: (identity) =>
+			findByUserId: users.findByUserId,
+			register: (identity, userId = "") =>
 				users
 					.findBySub(identity.sub)
 					.andThen((user) => errAsync({ type: "UserAlreadyExists" as const, user }))
@@ -28,10 +29,11 @@ export function dryRun({
 						const now = new Date().toISOString();
 						return okAsync({
 							...identity,
-							userId: "",
+							userId,
 							createdAt: now,
 							updatedAt: now,
 							identityVersion: 1,
+							emailClaim: "",
 						});
 					}),
 			replaceIdentity: (user, identity) => okAsync({ ...user, ...identity }),

@@ -155,8 +155,10 @@ test("nothing is removed when it is not approved", async (t) => {
 });
 
 for (const [what, present, gone, refused] of [
-	["exactly a tenth of the profiles are gone", 9, 1, undefined],
-	["more than a tenth of the profiles are gone", 9, 2, "TooManyGone"],
+	["two of the three profiles of a small pool are gone", 1, 2, undefined],
+	["twenty profiles are gone", 5, 20, undefined],
+	["more than twenty are gone, and a tenth of all", 189, 21, undefined],
+	["more than twenty are gone, and more than a tenth of all", 188, 21, "TooManyGone"],
 	["the pool lists nobody", 0, 1, "PoolListsNobody"],
 ] as const) {
 	test(`when ${what}, pruning ${refused ? "refuses unless forced" : "goes on"}`, async (t) => {
@@ -289,12 +291,14 @@ function everybodyIsThere() {
 		createdAt: "2026-01-01T00:00:00.000Z",
 		updatedAt: "2026-01-01T00:00:00.000Z",
 		identityVersion: 1,
+		emailClaim: "VERIFIED#2026-01-01T00:00:00.000Z",
 	};
 	const never = () => errAsync({ type: "StoreUnavailable", retryable: false, cause: 0 } as const);
 	const users: Users = {
 		findBySub: (sub) =>
 			okAsync({ ...user, sub, username: sub, email: `${sub}@example.com`, userId: `u-${sub}` }),
 		findByEmail: never,
+		findByUserId: never,
 		register: never,
 		update: never,
 		replaceIdentity: never,

@@ -34,7 +34,7 @@ export interface ReconcileOptions {
 	readonly prune?: {
 		/** All profiles of the table; read after the accounts. */
 		readonly profiles: Pages<ProfileOwner, StoreUnavailable>;
-		/** Remove them even if the pool lists nobody, or more than a tenth of the profiles would go. */
+		/** Remove them even if the pool lists nobody, or more than twenty profiles and a tenth of all would go. */
 		readonly force: boolean;
 		/** Asked once, before anything is removed, unless in a dry run. */
 		approve(found: { readonly profiles: number; readonly gone: number }): Promise<boolean>;
@@ -96,6 +96,8 @@ export interface Summary {
 /** More than these are counted, not kept: memory does not grow with the pool. */
 const failuresKept = 100;
 const goneKept = 10_000;
+/** So many profiles may go, however few there are: a small pool is pruned without force. */
+const fewGone = 20;
 
 /**
  * Makes the profiles of a table those of a user pool's accounts: it records every confirmed account, and removes, where
@@ -219,7 +221,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Summary> {
 			},
 		);
 		if (!complete || found.gone === 0) return;
-		if (found.gone > found.profiles / 10 && !force) {
+		if (found.gone > Math.max(fewGone, found.profiles / 10) && !force) {
 			found.refused = "TooManyGone";
 			return;
 		}

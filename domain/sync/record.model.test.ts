@@ -121,7 +121,7 @@ class World {
 				const record = recordUser(this.#ports(step.incidents));
 				const events = step.events.flatMap((index) => this.#events.at(-1 - index) ?? []);
 				const current = events.filter((event) => this.#isCurrent(event));
-				await Promise.all(events.map(record));
+				await Promise.all(events.map((event) => record(event)));
 				if (step.incidents.every((incident) => typeof incident === "string")) this.#linksAreRight();
 				if (step.incidents.length === 0) await this.#areRecorded(current);
 				break;

@@ -81,13 +81,108 @@ test("an event that is late does not undo what came after it", async (t) => {
 	t.is((await users.findBySub(old.identity.sub))._unsafeUnwrap().name, "new");
 });
 
-test("an event that is late and comes first is corrected by the next", async (t) => {
+test("an event that is late and comes first makes the profile that Cognito tells of now", async (t) => {
 	const { pool, record } = open();
 	const old = pool.put(person({ name: "old" }));
-	const current = pool.put({ ...old.identity, name: "new" });
-	await record(old);
-	await record(current);
-	t.is((await users.findBySub(old.identity.sub))._unsafeUnwrap().name, "new");
+	pool.put({ ...old.identity, name: "new" });
+	t.like((await record(old))._unsafeUnwrap(), { outcome: "created", user: { name: "new" } });
+});
+
+test("a late event gives no email back to a person who has moved on from it", async (t) => {
+	const { pool, record } = open();
+	const email = `${randomUUID()}@example.com`;
+	const late = pool.put(person({ email }));
+	const ada = late.identity;
+	pool.put({ ...ada, email: `moved-${email}` });
+	const bob = pool.put(person({ email }));
+	await record(bob);
+	await record(late);
+	t.is((await users.findByEmail(email))._unsafeUnwrap().sub, bob.identity.sub);
+	t.is((await users.findByEmail(`moved-${email}`))._unsafeUnwrap().sub, ada.sub);
+});
+
+test("a person whose profile is lost has the same userId once it is back, and it costs one round trip more", async (t) => {
+	const { pool, record } = open();
+	const { identity } = pool.put(person());
+	await record({ identity });
+	const { userId } = (await users.findBySub(identity.sub))._unsafeUnwrap();
+	for (const hint of [{ identity, userId }, { identity }]) {
+		await users.remove(identity.sub);
+		pool.calls.length = 0;
+		t.like((await record(hint))._unsafeUnwrap(), { outcome: "created", user: { userId } });
+		t.deepEqual(pool.calls, ["findAccount"], "the link is right as it is");
+	}
+});
+
+for (const [what, link] of [
+	["another profile's", async () => (await users.register(person()))._unsafeUnwrap().userId],
+	["no UUID", async () => "administrator-1"],
+] as const) {
+	test(`a link that is ${what} gives no userId, and is overwritten`, async (t) => {
+		const { pool, record } = open();
+		const { identity } = pool.put(person());
+		const linked = await link();
+		pool.link(identity.username, linked);
+		for (const userId of [linked, undefined]) {
+			await users.remove(identity.sub);
+			await record({ identity, ...(userId && { userId }) });
+			const made = (await users.findBySub(identity.sub))._unsafeUnwrap();
+			t.not(made.userId, linked);
+			t.is(pool.accounts.get(identity.username)?.userId, made.userId);
+		}
+	});
+}
+
+test("an account that is not confirmed makes no profile, whatever told of it", async (t) => {
+	const { pool, record } = open();
+	const account = pool.put(person(), false);
+	for (const hint of [account, { ...account, userId: randomUUID() }]) {
+		t.deepEqual((await record(hint))._unsafeUnwrap(), { outcome: "unconfirmed" });
+	}
+	t.is((await users.findBySub(account.identity.sub))._unsafeUnwrapErr().type, "UserNotFound");
+	pool.put(account.identity, true);
+	t.is((await record(account))._unsafeUnwrap().outcome, "created");
+});
+
+test("what somebody makes up makes recordUser look, and changes nothing", async (t) => {
+	const { pool, record } = open();
+	const [ada, eve] = [person(), person({ username: `Google_${randomUUID()}` })];
+	for (const identity of [ada, eve]) await record(pool.put(identity));
+	const before = (await users.findBySub(ada.sub))._unsafeUnwrap();
+	const eves = (await users.findBySub(eve.sub))._unsafeUnwrap();
+	for (const forged of [
+		{ identity: { ...ada, email: "eve@example.com" } },
+		{ identity: { ...ada, email: "eve@example.com" }, userId: before.userId },
+		{ identity: { ...ada, username: "nobody" } },
+		{ identity: { ...ada, username: "nobody" }, userId: before.userId },
+		{ identity: { ...ada, username: eve.username } },
+		{ identity: { ...ada, username: eve.username }, userId: eves.userId },
+		{ identity: ada, userId: eves.userId },
+		{ identity: ada },
+	]) {
+		t.deepEqual((await record(forged))._unsafeUnwrap(), { outcome: "unchanged", user: before });
+	}
+	const nobody = { identity: person() };
+	t.deepEqual((await record(nobody))._unsafeUnwrap(), { outcome: "removed" });
+	t.deepEqual((await users.findBySub(eve.sub))._unsafeUnwrap(), eves);
+	t.is(pool.accounts.get(ada.username)?.userId, before.userId);
+	t.is(pool.accounts.get(eve.username)?.userId, eves.userId);
+});
+
+test("what Cognito has told a moment ago is believed of a new account alone, and saves the question", async (t) => {
+	const { pool, record } = open();
+	const account = pool.put(person({ name: "Ada" }));
+	t.like((await record(account, "fact"))._unsafeUnwrap(), {
+		outcome: "created",
+		user: account.identity,
+	});
+	t.deepEqual(pool.calls, ["link"]);
+	pool.put({ ...account.identity, name: "Grace" });
+	const stale = { identity: { ...account.identity, name: "Eve" } };
+	t.like((await record(stale, "fact"))._unsafeUnwrap(), {
+		outcome: "updated",
+		user: { name: "Grace" },
+	});
 });
 
 test("a link that is missing or wrong is written again", async (t) => {
@@ -193,6 +288,19 @@ test("a pool that is unavailable is an error, and the next run finishes the work
 	const unavailable = { type: "UserPoolUnavailable", retryable: true, cause: undefined } as const;
 	const broken: UserPool = {
 		findAccount: () => errAsync(unavailable),
+		link: () => errAsync(unavailable),
+	};
+	const failed = await recordUser({ users, userPool: broken })(account);
+	t.deepEqual(failed._unsafeUnwrapErr(), unavailable);
+	t.is((await record(account))._unsafeUnwrap().outcome, "created");
+});
+
+test("a link that cannot be written is an error, and the next run writes it", async (t) => {
+	const { pool, record } = open();
+	const account = pool.put(person());
+	const unavailable = { type: "UserPoolUnavailable", retryable: true, cause: undefined } as const;
+	const broken: UserPool = {
+		findAccount: (username) => pool.findAccount(username),
 		link: () => errAsync(unavailable),
 	};
 	const failed = await recordUser({ users, userPool: broken })(account);

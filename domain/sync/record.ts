@@ -8,23 +8,32 @@ import type {
 	UserPoolUnavailable,
 } from "../errors";
 import type { User } from "../user/entity";
-import { type Account, hasIdentity, type Identity } from "../user/identity";
+import { type Account, hasIdentity, isUserId } from "../user/identity";
 import type { Users } from "../user/users";
+
+/** An account as the user pool itself says it is. */
+export interface PoolAccount extends Account {
+	/** Whether it was ever confirmed: by its owner, an administrator or an identity provider. */
+	readonly confirmed: boolean;
+}
 
 /** What recordUser needs of a user pool. */
 export interface UserPool {
 	/** Reads an account as it is now. */
 	findAccount(
 		username: string,
-	): ResultAsync<Account, AccountNotFound | InvalidIdentity | UserPoolUnavailable>;
+	): ResultAsync<PoolAccount, AccountNotFound | InvalidIdentity | UserPoolUnavailable>;
 	/** Writes the profile's `userId` to the account, so that tokens carry it. */
 	link(username: string, userId: string): ResultAsync<void, AccountNotFound | UserPoolUnavailable>;
 }
 
-/** What recordUser found or did. `linked`: nothing but the link was written. `removed`: the account is gone, and so is its profile. */
+/**
+ * What recordUser found or did. `linked`: nothing but the link was written. `removed`: the account is gone, and so is its profile.
+ * `unconfirmed`: the account was never confirmed, and nothing was written.
+ */
 export type RecordedUser =
 	| { readonly outcome: "created" | "updated" | "linked" | "unchanged"; readonly user: User }
-	| { readonly outcome: "removed" };
+	| { readonly outcome: "removed" | "unconfirmed" };
 
 export type RecordUserError =
 	| InvalidIdentity
@@ -33,18 +42,30 @@ export type RecordUserError =
 	| StoreUnavailable
 	| UserPoolUnavailable;
 
+/** Records an account; see {@link recordUser}. */
+export type RecordUser = (
+	told: Account,
+	as?: "hint" | "fact",
+) => ResultAsync<RecordedUser, RecordUserError>;
+
 /** How often a lost optimistic lock is tried again, each time from a fresh read of both sides. */
 const attempts = 5;
 
 /**
- * Creates the function that records an account: afterwards the account has exactly one profile, equal to it, and the two are
- * linked. Nothing else writes identities.
+ * Creates the function that records an account: afterwards a confirmed account has exactly one profile, equal to it, and the two
+ * are linked. Nothing else writes identities.
  *
- * What is passed in is a hint; where the profile differs from it, Cognito is asked. So it may be run any number of times,
- * in any order, and side by side with itself.
+ * A hint says who, and Cognito says what: but for "there is nothing to do", nothing is decided from what is passed in. So it may
+ * be run any number of times, in any order, side by side with itself, and with what somebody has made up. An account is gone
+ * only if Cognito says so of the username that the profile itself has. A profile that was lost comes back under the `userId` that
+ * the account is linked to, which administrators alone can write, unless another profile has it.
  *
- * Cost: one round trip when there is nothing to do; two for a new user (PutItem, AdminUpdateUserAttributes); three for a
- * changed one (GetItem, AdminGetUser, UpdateItem).
+ * Only what Cognito itself has told a moment ago, as to a trigger at confirmation, may be passed as a `fact`: of a new account
+ * it is believed.
+ *
+ * Cost, in round trips: 1 when there is nothing to do; 3 for a new account (AdminGetUser, PutItem, AdminUpdateUserAttributes),
+ * 2 of a `fact`; 3 for a changed one (GetItem, AdminGetUser, UpdateItem); 4 for a profile that was lost; 3 for an account that is
+ * gone. One more where the link is wrong, or the account has changed since a hint that knew no link.
  *
  * @returns `ConcurrentUpdate` when others wrote the profile five times in between; retry later
  */
@@ -54,16 +75,25 @@ export function recordUser({
 }: {
 	readonly users: Users;
 	readonly userPool: UserPool;
-}): (hint: Account) => ResultAsync<RecordedUser, RecordUserError> {
-	/** The account as it is now. After a deletion its username may name another one; a sub is never used again. */
-	const currentAccount = ({ username, sub }: Identity) =>
+}): RecordUser {
+	const findUser = (sub: string) =>
+		users
+			.findBySub(sub)
+			.map((user): User | undefined => user)
+			.orElse((error) => (error.type === "UserNotFound" ? ok(undefined) : err(error)));
+
+	/** The account of a sub, if it has this username now: a username may pass to another account, a sub never does. */
+	const findAccount = (sub: string, username: string) =>
 		userPool
 			.findAccount(username)
-			.andThen((account) => (account.identity.sub === sub ? ok(account) : err(accountNotFound)));
+			.map((account): PoolAccount | undefined =>
+				account.identity.sub === sub ? account : undefined,
+			)
+			.orElse((error) => (error.type === "AccountNotFound" ? ok(undefined) : err(error)));
 
-	const register = (identity: Identity) =>
+	const register = (account: Account, userId?: string) =>
 		users
-			.register(identity)
+			.register(account.identity, userId)
 			.map((user) => ({ outcome: "created" as const, user }))
 			.orElse((error) =>
 				error.type === "UserAlreadyExists"
@@ -71,29 +101,71 @@ export function recordUser({
 					: err(error),
 			);
 
-	/** An account that is not linked has most likely no profile: then the put comes first, and saves a round trip. */
-	const findOrRegister = ({ identity, userId }: Account) =>
-		userId === undefined
-			? register(identity)
-			: users
-					.findBySub(identity.sub)
-					.map((user) => ({ outcome: "unchanged" as const, user }))
-					.orElse((error) =>
-						error.type === "UserNotFound" ? register(identity) : errAsync(error),
-					);
+	/** The userId that an account is linked to, if a profile may have it: if no other one does. */
+	const linkedUserId = ({ identity, userId }: PoolAccount) => {
+		if (!isUserId(userId)) return ok(undefined);
+		return users
+			.findByUserId(userId)
+			.map(({ sub }) => (sub === identity.sub ? userId : undefined))
+			.orElse((error) => {
+				switch (error.type) {
+					case "UserNotFound":
+						return ok(userId);
+					// Somebody's, if only it could be read.
+					case "CorruptUser":
+						return ok(undefined);
+					case "StoreUnavailable":
+						return err(error);
+				}
+			});
+	};
 
-	const record = (hint: Account) =>
+	const record = (
+		told: Account,
+		as: "hint" | "fact",
+	): ResultAsync<RecordedUser, RecordUserError | AccountNotFound> =>
 		safeTry(async function* () {
-			const { sub, username } = hint.identity;
-			const found = yield* findOrRegister(hint);
-			let user: User = found.user;
-			let outcome: Exclude<RecordedUser["outcome"], "removed"> = found.outcome;
-			let account = hint;
+			const { sub, username } = told.identity;
+			let user: User | undefined;
+			let outcome: "created" | "updated" | "linked" | "unchanged" = "unchanged";
 
-			// The account is always read after the profile, so that no lock taken on an older profile stores an older account.
+			if (as === "fact" && told.userId === undefined) {
+				({ user, outcome } = yield* register(told));
+				if (hasIdentity(user, told.identity)) {
+					yield* userPool.link(username, user.userId);
+					return ok({ outcome: outcome === "created" ? outcome : ("linked" as const), user });
+				}
+			} else if (told.userId !== undefined) {
+				user = yield* findUser(sub);
+				if (user && hasIdentity(user, told.identity) && user.userId === told.userId) {
+					return ok({ outcome, user });
+				}
+			}
+			let account = yield* findAccount(sub, username);
+			if (!account) {
+				user ??= yield* findUser(sub);
+				if (user && user.username !== username) account = yield* findAccount(sub, user.username);
+				if (!account) return err(accountNotFound);
+			}
+			if (!account.confirmed) return ok({ outcome: "unconfirmed" as const });
+
+			// No lock that was taken on a profile may store what was read before it.
+			let isOlderThanUser = user === undefined;
+			// An account that is linked has most likely a profile, but for one that was looked for; one that is not has most likely none.
+			if (!user && told.userId === undefined && account.userId !== undefined) {
+				user = yield* findUser(sub);
+			}
+			if (!user) {
+				const userId = yield* linkedUserId(account);
+				({ user, outcome } = yield* register(account, userId));
+			}
+
 			for (let attempt = 1; !hasIdentity(user, account.identity); attempt++) {
-				account = yield* currentAccount(hint.identity);
-				if (hasIdentity(user, account.identity)) break;
+				if (isOlderThanUser) {
+					account = yield* findAccount(sub, account.identity.username);
+					if (!account) return err(accountNotFound);
+					if (hasIdentity(user, account.identity)) break;
+				}
 				const replaced = await users.replaceIdentity(user, account.identity);
 				if (replaced.isOk()) {
 					user = replaced.value;
@@ -103,25 +175,22 @@ export function recordUser({
 				if (replaced.error.type !== "ConcurrentUpdate" || attempt === attempts) {
 					return err(replaced.error);
 				}
-				user = yield* users
-					.findBySub(sub)
-					.mapErr((error) => (error.type === "UserNotFound" ? concurrentUpdate : error));
+				user = yield* findUser(sub);
+				if (!user) return err(concurrentUpdate);
+				isOlderThanUser = true;
 			}
 
-			if (account.userId !== user.userId && account === hint && username !== sub) {
-				account = yield* currentAccount(hint.identity);
-			}
 			if (account.userId !== user.userId) {
-				yield* userPool.link(username, user.userId);
+				yield* userPool.link(account.identity.username, user.userId);
 				if (outcome === "unchanged") outcome = "linked";
 			}
 			return ok({ outcome, user });
 		});
 
-	return (hint) =>
-		record(hint).orElse((error) =>
+	return (told, as = "hint") =>
+		record(told, as).orElse((error) =>
 			error.type === "AccountNotFound"
-				? users.remove(hint.identity.sub).map(() => ({ outcome: "removed" as const }))
+				? users.remove(told.identity.sub).map(() => ({ outcome: "removed" as const }))
 				: errAsync(error),
 		);
 }

@@ -19,7 +19,10 @@ export type ApplicationFields = {
 
 /** What the store itself adds to a user. */
 export interface UserRecord {
-	/** The application's own id: a random UUID, made once. */
+	/**
+	 * The application's own id: a random UUID, made once. It stays as long as the profile or the account's link has it: a profile
+	 * that is lost comes back under it.
+	 */
 	readonly userId: string;
 	/** When the profile was made: ISO 8601, UTC. */
 	readonly createdAt: string;
@@ -27,6 +30,8 @@ export interface UserRecord {
 	readonly updatedAt: string;
 	/** How often the identity was written: the optimistic lock of {@link Users.replaceIdentity}. */
 	readonly identityVersion: number;
+	/** How this profile claims its email, and since when: what {@link Users.findByEmail} goes by. */
+	readonly emailClaim: string;
 }
 
 /** One person, as stored. */

@@ -46,6 +46,13 @@ test("attributes over the limits of Cognito are refused, and those at the limit 
 	]);
 });
 
+test("characters are counted as Cognito counts them, an emoji as one", (t) => {
+	t.deepEqual(issuesOf({ ...ada, name: "😀".repeat(2048) }), []);
+	t.deepEqual(issuesOf({ ...ada, name: "😀".repeat(2049) }), [
+		"name must be at most 2048 characters long",
+	]);
+});
+
 for (const email of [
 	"",
 	"ada",
@@ -132,6 +139,7 @@ test("a user has an identity only if every attribute is the same, missing ones i
 		createdAt: "2026-01-01T00:00:00.000Z",
 		updatedAt: "2026-01-01T00:00:00.000Z",
 		identityVersion: 1,
+		emailClaim: "VERIFIED#2026-01-01T00:00:00.000Z",
 		displayName: "Countess",
 	};
 	const { name, ...nameless } = ada;

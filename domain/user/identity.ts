@@ -106,6 +106,13 @@ export function parseAccount(
 	}));
 }
 
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whether something may be a `userId`: whether it is a UUID, as all that were ever made are. */
+export function isUserId(value: unknown): value is string {
+	return typeof value === "string" && uuid.test(value);
+}
+
 /** Whether the stored user says about the person exactly what the identity says. */
 export function hasIdentity(user: Identity, identity: Identity): boolean {
 	return identityNames.every((name) => user[name] === identity[name]);
@@ -122,7 +129,8 @@ function problemWith(value: unknown, attribute: IdentityAttribute): string | und
 	if (typeof value !== attribute.type) return `must be a ${attribute.type}`;
 	if (typeof value === "string" && attribute.type === "string") {
 		if (value.length === 0) return "must not be empty";
-		if (value.length > attribute.maxLength) {
+		// As Cognito counts, an emoji is one: in code points, of which there are never more than `length` says.
+		if (value.length > attribute.maxLength && [...value].length > attribute.maxLength) {
 			return `must be at most ${attribute.maxLength} characters long`;
 		}
 		// What is not well-formed would come back from the table as something else.

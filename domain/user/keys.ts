@@ -22,12 +22,28 @@ export const profileKey = (sub: string) => ({ PK: userPartition(sub), SK: profil
 export const emailPartition = (email: string) =>
 	`EMAIL#${email.replace(/[^\u212a]+/g, (part) => part.toLowerCase())}`;
 
+/**
+ * How a profile claims its email, as the sort key of its index partition: verified claims come after unverified ones, and among
+ * equals the newer after the older, so that the last is found. A claim that an earlier version wrote is a time alone, and comes
+ * before all of these.
+ */
+export const emailClaim = (verified: boolean, since: string) =>
+	`${verified ? "VERIFIED" : "UNVERIFIED"}#${since}`;
+
+/** The time since which a profile claims its email so: ISO 8601, UTC. */
+export const claimedSince = (claim: string) => claim.replace(/^.*#/, "");
+
+/** The index partition of the profile that has a userId. */
+export const userIdPartition = (userId: string) => `ID#${userId}`;
+
 /** What the store itself keeps in a profile, beside the attributes of the registries. No attribute may have one of these names. */
 export const storeAttributes = {
 	SK: string().key().const(profile).hidden(),
 	GSI1PK: string().hidden(),
-	// When this profile took this email: of several that claim it, the newest is found.
-	GSI1SK: string().hidden(),
+	emailClaim: string().savedAs("GSI1SK"),
+	// Profiles from before this index existed have none.
+	GSI2PK: string().optional().hidden(),
+	GSI2SK: string().optional().const("USER").hidden(),
 	// What kind of item it is. The entity's own attribute and timestamps would be written again by each update.
 	type: string().const("User").savedAs("_et").hidden(),
 	userId: string(),

@@ -67,12 +67,15 @@ test("a user is found by email, in whatever case it was stored or is asked for",
 
 test("the item is laid out as the README says", async (t) => {
 	const identity = person();
-	const { sub, ...user } = (await open().register(identity))._unsafeUnwrap();
+	const { sub, emailClaim, ...user } = (await open().register(identity))._unsafeUnwrap();
+	t.is(emailClaim, `VERIFIED#${user.createdAt}`);
 	t.deepEqual(await stored(sub), {
 		PK: `USER#${sub}`,
 		SK: "PROFILE",
 		GSI1PK: `EMAIL#${identity.email.toLowerCase()}`,
-		GSI1SK: user.createdAt,
+		GSI1SK: emailClaim,
+		GSI2PK: `ID#${user.userId}`,
+		GSI2SK: "USER",
 		_et: "User",
 		...user,
 	});
@@ -182,6 +185,19 @@ test("an identity of another sub replaces none", async (t) => {
 	t.deepEqual((await users.findBySub(user.sub))._unsafeUnwrap(), user);
 });
 
+for (const name of ["type", "PK", "SK", "GSI1SK", "_et", "userId", "__proto__", "sub"]) {
+	test(`an update that names ${name} is InvalidUpdate, and no outage`, async (t) => {
+		const users = open();
+		const user = (await users.register(person()))._unsafeUnwrap();
+		// What application code passes on may be of any type.
+		const change: UserUpdate = JSON.parse(`{"${name}":"x"}`);
+		t.deepEqual((await users.update(user.sub, change))._unsafeUnwrapErr(), {
+			type: "InvalidUpdate",
+			issues: [{ path: name, message: "is not the application's to change" }],
+		});
+	});
+}
+
 test("an update makes no profile where there is none", async (t) => {
 	const sub = randomUUID();
 	t.deepEqual((await open().update(sub, { displayName: "Ada" }))._unsafeUnwrapErr(), {
@@ -207,6 +223,7 @@ test("a replaced identity is found by its new email alone, and keeps what the ap
 		displayName: "Ada",
 		updatedAt: after.updatedAt,
 		identityVersion: 2,
+		emailClaim: `VERIFIED#${after.updatedAt}`,
 	});
 	t.deepEqual((await users.findByEmail(changed.email))._unsafeUnwrap(), after);
 	t.is((await users.findByEmail(identity.email))._unsafeUnwrapErr().type, "UserNotFound");
@@ -278,29 +295,80 @@ test("an invalid identity is neither registered nor put in place of a valid one"
 	t.deepEqual((await users.findBySub(identity.sub))._unsafeUnwrap(), user);
 });
 
-test("a profile stored before an attribute existed still reads", async (t) => {
-	const sub = randomUUID();
-	const item = {
-		sub,
+/** An item as the first version of this project wrote it. */
+function firstVersion({ sub, email }: Identity, since = "2020-01-01T00:00:00.000Z") {
+	const fields = {
 		username: sub,
-		email: `${sub}@example.com`,
+		email,
 		emailVerified: true,
 		userId: randomUUID(),
-		createdAt: "2020-01-01T00:00:00.000Z",
-		updatedAt: "2020-01-01T00:00:00.000Z",
+		createdAt: since,
+		updatedAt: since,
 		identityVersion: 1,
 	};
-	await store({
-		PK: `USER#${sub}`,
-		SK: "PROFILE",
-		GSI1PK: `EMAIL#${sub}@example.com`,
-		GSI1SK: "2020-01-01T00:00:00.000Z",
-		_et: "User",
-		leftover: "of an attribute that is no more",
-		...item,
-	});
-	t.deepEqual((await open().findBySub(sub))._unsafeUnwrap(), item);
-	t.deepEqual((await open().findByEmail(item.email))._unsafeUnwrap(), item);
+	const keys = { PK: `USER#${sub}`, SK: "PROFILE", _et: "User" };
+	const index = { GSI1PK: `EMAIL#${email.toLowerCase()}`, GSI1SK: since };
+	return { user: { sub, ...fields, emailClaim: since }, item: { ...keys, ...index, ...fields } };
+}
+
+test("a profile of an older version still reads, and so does one of a newer", async (t) => {
+	for (const more of [{}, { GSI9PK: "NEWER#1", attributeOfTheFuture: { version: 9 } }]) {
+		const { user, item } = firstVersion(person());
+		await store({ ...item, ...more });
+		t.deepEqual((await open().findBySub(user.sub))._unsafeUnwrap(), user);
+		t.deepEqual((await open().findByEmail(user.email))._unsafeUnwrap(), user);
+	}
+});
+
+test("a profile of an older version takes today's keys at its next write, and keeps its place among the claims", async (t) => {
+	const users = open();
+	const identity = person();
+	const { user, item } = firstVersion(identity);
+	await store(item);
+	t.is((await users.findByUserId(user.userId))._unsafeUnwrapErr().type, "UserNotFound");
+	const changed = { ...identity, name: "Ada" };
+	const after = (await users.replaceIdentity(user, changed))._unsafeUnwrap();
+	t.is(after.emailClaim, `VERIFIED#${user.createdAt}`);
+	t.deepEqual((await users.findByUserId(user.userId))._unsafeUnwrap(), after);
+	t.deepEqual((await users.findByEmail(identity.email))._unsafeUnwrap(), after);
+});
+
+test("a verified claim of an email goes before every unverified one, however new", async (t) => {
+	const users = open();
+	const email = `${randomUUID()}@example.com`;
+	const verified = (await users.register(person({ email })))._unsafeUnwrap();
+	await laterThan(verified.createdAt);
+	const unverified = person({ email, emailVerified: false });
+	const newer = (await users.register(unverified))._unsafeUnwrap();
+	t.is((await users.findByEmail(email))._unsafeUnwrap().sub, verified.sub);
+
+	await laterThan(newer.createdAt);
+	await users.replaceIdentity(newer, { ...unverified, emailVerified: true });
+	t.is((await users.findByEmail(email))._unsafeUnwrap().sub, newer.sub, "as Cognito moved it");
+	await laterThan(new Date().toISOString());
+	const [holder] = [(await users.findBySub(newer.sub))._unsafeUnwrap()];
+	await users.replaceIdentity(holder, unverified);
+	t.is((await users.findByEmail(email))._unsafeUnwrap().sub, verified.sub, "and took it back");
+});
+
+test("a user is found by the userId that a token carries", async (t) => {
+	const users = open();
+	const user = (await users.register(person()))._unsafeUnwrap();
+	t.deepEqual((await users.findByUserId(user.userId))._unsafeUnwrap(), user);
+	for (const unknown of [randomUUID(), "", "USER", "x".repeat(3000), "\ud800"]) {
+		t.deepEqual((await users.findByUserId(unknown))._unsafeUnwrapErr(), { type: "UserNotFound" });
+	}
+	await users.remove(user.sub);
+	t.is((await users.findByUserId(user.userId))._unsafeUnwrapErr().type, "UserNotFound");
+});
+
+test("a profile that was lost is registered under the userId that it had", async (t) => {
+	const users = open();
+	const identity = person();
+	const { userId } = (await users.register(identity))._unsafeUnwrap();
+	await users.remove(identity.sub);
+	t.is((await users.register(identity, userId))._unsafeUnwrap().userId, userId);
+	t.is((await users.findByUserId(userId))._unsafeUnwrap().sub, identity.sub);
 });
 
 test("a stored item that does not parse is CorruptUser in every pattern that reads it", async (t) => {
@@ -335,6 +403,7 @@ test("a table that cannot be reached is StoreUnavailable, and worth a retry", as
 		users.register(identity),
 		users.findBySub(identity.sub),
 		users.findByEmail(identity.email),
+		users.findByUserId(randomUUID()),
 		users.update(identity.sub, { displayName: "Ada" }),
 		users.remove(identity.sub),
 	])) {

@@ -28,8 +28,8 @@ import type {
 import { conditionFailed, inputIssue, requestsOf, type SingleTable, unavailable } from "../table";
 import { applicationAttributes } from "./attributes";
 import { type ApplicationFields, type User, userEntity } from "./entity";
-import { type Identity, identityNames, isIdentityValue, parseIdentity } from "./identity";
-import { emailPartition } from "./keys";
+import { type Identity, identityNames, isIdentityValue, isUserId, parseIdentity } from "./identity";
+import { claimedSince, emailClaim, emailPartition, userIdPartition } from "./keys";
 
 /** A change of what the application owns: a value sets the field, `null` removes it, and what is left out stays as it is. */
 export type UserUpdate = {
@@ -41,12 +41,14 @@ export interface Users {
 	/**
 	 * Stores a new profile, unless its `sub` has one. May be repeated: the first `userId` stays.
 	 *
-	 * Cost: 1 PutItem, 2 write units (table and index); when there is a profile already, 1 write unit.
+	 * Cost: 1 PutItem, 3 write units (table and two indexes); when there is a profile already, 1 write unit.
 	 *
+	 * @param userId that of a profile that was lost, and no other has; a new one, unless given
 	 * @returns the profile made; `UserAlreadyExists` carries the one that was there
 	 */
 	register(
 		identity: Identity,
+		userId?: string,
 	): ResultAsync<User, InvalidIdentity | UserAlreadyExists<User> | CorruptUser | StoreUnavailable>;
 
 	/**
@@ -57,17 +59,25 @@ export interface Users {
 	findBySub(sub: string): ResultAsync<User, UserNotFound | CorruptUser | StoreUnavailable>;
 
 	/**
-	 * Finds the profile that holds an email, in whatever case it is written. Where several claim it, the newest claim wins;
-	 * check `emailVerified` where a claim is not enough. Eventually consistent: a write shows after some milliseconds.
+	 * Finds the profile that holds an email, in whatever case it is written. Where several claim it, a verified claim goes before
+	 * every unverified one, and among equals the newest; check `emailVerified` where a claim is not enough. Eventually consistent:
+	 * a write shows after some milliseconds.
 	 *
-	 * Cost: 1 Query of the index, 0.5 read units.
+	 * Cost: 1 Query of GSI1, 0.5 read units.
 	 */
 	findByEmail(email: string): ResultAsync<User, UserNotFound | CorruptUser | StoreUnavailable>;
 
 	/**
+	 * Finds a profile by the application's own id, which a token carries as `custom:userId`. Eventually consistent, as above.
+	 *
+	 * Cost: 1 Query of GSI2, 0.5 read units.
+	 */
+	findByUserId(userId: string): ResultAsync<User, UserNotFound | CorruptUser | StoreUnavailable>;
+
+	/**
 	 * Changes what the application owns; the identity is Cognito's, and does not compile here.
 	 *
-	 * Cost: 1 UpdateItem, 2 write units (table and index).
+	 * Cost: 1 UpdateItem, 3 write units (table and two indexes).
 	 *
 	 * @returns the whole profile after the change
 	 */
@@ -81,7 +91,7 @@ export interface Users {
 	 * profile removed, since `user` was read: then `ConcurrentUpdate`. What the application owns stays as it is. The identity
 	 * must be of the same `sub`.
 	 *
-	 * Cost: 1 UpdateItem, 2 write units (table and index), 3 when the email changes.
+	 * Cost: 1 UpdateItem, 3 write units (table and two indexes), 4 when the email or its verification changes.
 	 */
 	replaceIdentity(
 		user: User,
@@ -89,9 +99,9 @@ export interface Users {
 	): ResultAsync<User, InvalidIdentity | ConcurrentUpdate | CorruptUser | StoreUnavailable>;
 
 	/**
-	 * Removes a profile. May be repeated: that there is none is no error.
+	 * Removes a profile, and nothing else of the person; see {@link erasePartition}. May be repeated: that there is none is no error.
 	 *
-	 * Cost: 1 DeleteItem, 2 write units (table and index).
+	 * Cost: 1 DeleteItem, 3 write units (table and two indexes).
 	 */
 	remove(sub: string): ResultAsync<void, StoreUnavailable>;
 }
@@ -124,33 +134,41 @@ export function createUsers(table: SingleTable): Users {
 				})
 			: errAsync(userNotFound);
 
+	/** The last item of an index partition. */
+	const findLast = (index: "GSI1" | "GSI2", partition: string) =>
+		request(async () => {
+			const { Items: [user] = [] } = await userQuery
+				.query({ index, partition })
+				// The filter by entity would come after the limit; here is nothing but users.
+				.options({ reverse: true, limit: 1, entityAttrFilter: false })
+				.send();
+			return user === undefined ? err(userNotFound) : ok(user);
+		});
+
 	const findByEmail: Users["findByEmail"] = (email) =>
 		isIdentityValue("email", email)
-			? request(async () => {
-					const { Items: [user] = [] } = await userQuery
-						.query({ index: "GSI1", partition: emailPartition(email) })
-						// The filter by entity would come after the limit; here is nothing but users.
-						.options({ reverse: true, limit: 1, entityAttrFilter: false })
-						.send();
-					return user === undefined ? err(userNotFound) : ok(user);
-				})
+			? findLast("GSI1", emailPartition(email))
 			: errAsync(userNotFound);
 
-	const register: Users["register"] = (input) =>
+	const findByUserId: Users["findByUserId"] = (userId) =>
+		isUserId(userId) ? findLast("GSI2", userIdPartition(userId)) : errAsync(userNotFound);
+
+	const register: Users["register"] = (input, userId = randomUUID()) =>
 		parseIdentity(input).asyncAndThen((identity) => {
 			const now = new Date().toISOString();
 			const user: User = {
 				...identity,
-				userId: randomUUID(),
+				userId,
 				createdAt: now,
 				updatedAt: now,
 				identityVersion: 1,
+				emailClaim: emailClaim(identity.emailVerified, now),
 			};
 			return request(async () => {
 				try {
 					await entity
 						.build(PutItemCommand)
-						.item({ ...user, ...emailClaim(user.email, now) })
+						.item({ ...user, ...indexPartitions(user) })
 						.options({
 							condition: { attr: "sub", exists: false },
 							returnValuesOnConditionFalse: "ALL_OLD",
@@ -163,7 +181,7 @@ export function createUsers(table: SingleTable): Users {
 						return err({ type: "UserAlreadyExists" as const, user: existing.value });
 					}
 					// Removed since: its place is free again.
-					if (existing.error.type === "UserNotFound") return register(input);
+					if (existing.error.type === "UserNotFound") return register(input, userId);
 					return err(existing.error);
 				}
 			});
@@ -210,12 +228,16 @@ export function createUsers(table: SingleTable): Users {
 		parseIdentity(input)
 			.andThen((identity) => (identity.sub === user.sub ? ok(identity) : err(anotherUsers)))
 			.asyncAndThen((identity) => {
-				const keepsEmail = emailPartition(identity.email) === emailPartition(user.email);
+				const keepsClaim =
+					emailPartition(identity.email) === emailPartition(user.email) &&
+					identity.emailVerified === user.emailVerified;
+				const since = keepsClaim ? claimedSince(user.emailClaim) : new Date().toISOString();
 				const attributes = identityNames.map((name) => [name, identity[name] ?? $remove()]);
 				return change(
 					{
 						...Object.fromEntries(attributes),
-						...(keepsEmail ? {} : emailClaim(identity.email, new Date().toISOString())),
+						...indexPartitions({ ...identity, userId: user.userId }),
+						emailClaim: emailClaim(identity.emailVerified, since),
 						identityVersion: user.identityVersion + 1,
 					},
 					{ attr: "identityVersion", eq: user.identityVersion },
@@ -231,7 +253,7 @@ export function createUsers(table: SingleTable): Users {
 				).map(() => undefined)
 			: okAsync(undefined);
 
-	return { register, findBySub, findByEmail, update, replaceIdentity, remove };
+	return { register, findBySub, findByEmail, findByUserId, update, replaceIdentity, remove };
 }
 
 const userNotFound: UserNotFound = { type: "UserNotFound" };
@@ -241,9 +263,10 @@ const anotherUsers: InvalidIdentity = {
 	issues: [{ path: "sub", message: "is another user's" }],
 };
 
-const emailClaim = (email: string, since: string) => ({
+const indexPartitions = ({ email, userId }: Pick<User, "email" | "userId">) => ({
 	GSI1PK: emailPartition(email),
-	GSI1SK: since,
+	GSI2PK: userIdPartition(userId),
+	GSI2SK: "USER" as const,
 });
 
 const applicationParsers: ReadonlyMap<string, Parser<Schema>> = new Map(

@@ -107,3 +107,11 @@ test.serial("a trigger answers its event when the account is no user, and logs w
 	const issues = [{ path: "email", message: "is malformed" }];
 	t.deepEqual(logged, [{ type: "InvalidIdentity", sub, issues }]);
 });
+
+test.serial("a trigger answers an event that holds nothing, and logs why", async (t) => {
+	const { handler, logged } = await load(t, "event", refusingEndpoint);
+	// What Cognito has never sent.
+	const nothing = { triggerSource: event.triggerSource } as PostConfirmationTriggerEvent;
+	t.is(await handler(nothing), nothing);
+	t.like(logged, [{ type: "UnexpectedError", cause: "TypeError" }]);
+});

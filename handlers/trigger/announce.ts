@@ -2,7 +2,7 @@ import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
 import type { PostAuthenticationTriggerEvent, PostConfirmationTriggerEvent } from "aws-lambda";
 import { err, type Result, type ResultAsync } from "neverthrow";
 import { createPublish } from "../../adapters/eventBus";
-import type { recordUser } from "../../domain/sync/record";
+import type { RecordUser } from "../../domain/sync/record";
 import type { EventType } from "../../domain/user/events";
 import { type Account, parseAccount } from "../../domain/user/identity";
 import { triggerLimits } from "../runtime/clientLimits";
@@ -26,12 +26,13 @@ export async function announce(
 	type: EventType,
 	event: PostConfirmationTriggerEvent | PostAuthenticationTriggerEvent,
 ): Promise<void> {
-	const { sub } = event.request.userAttributes;
+	// A person signs up or in even with an event that is none.
+	const sub = event.request?.userAttributes?.sub;
 	try {
 		const parsed = parseAccount(event.userName, event.request.userAttributes);
 		if (parsed.isErr()) return logFailure(parsed.error, sub);
 		const account = immediateWrite
-			? await write(immediateWrite(event.userPoolId), parsed.value)
+			? await write(immediateWrite(event.userPoolId), type, parsed.value)
 			: parsed.value;
 		const published = await publish({ type, account });
 		if (published.isErr()) logFailure(published.error, sub);
@@ -41,15 +42,15 @@ export async function announce(
 }
 
 /** Records the user, and answers the account as it is then: with the link that the event shall carry. */
-async function write(record: ReturnType<typeof recordUser>, account: Account): Promise<Account> {
-	const recorded = await within(writeDeadline, record(account));
+async function write(record: RecordUser, type: EventType, account: Account): Promise<Account> {
+	// At confirmation Cognito has told of the account a moment ago; a sign-in may meet a change that is older than it.
+	const as = type === "UserConfirmed" ? "fact" : "hint";
+	const recorded = await within(writeDeadline, record(account, as));
 	if (recorded.isErr()) {
 		logFailure(recorded.error, account.identity.sub);
 		return account;
 	}
-	return recorded.value.outcome === "removed"
-		? account
-		: { ...account, userId: recorded.value.user.userId };
+	return "user" in recorded.value ? { ...account, userId: recorded.value.user.userId } : account;
 }
 
 /** Waits no longer than a deadline. The work itself goes on, which recordUser bears: it may end at any point and run again. */

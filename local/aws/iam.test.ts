@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import * as pulumi from "@pulumi/pulumi";
@@ -123,15 +122,27 @@ async function useEverything(stack: Stack, writeMode: WriteMode): Promise<void> 
 				() => false,
 			);
 		};
-		await people.create(email);
+		await people.admit(email);
 		if (name === "recordUser" || writeMode === "immediate") {
 			await check(`${name} records a new account`, isRecorded);
 			await people.change(email, { name: "Ada" });
 			await check(`${name} records a changed account`, isRecorded);
+			await check(`${name} brings back a lost profile under its userId`, async () => {
+				const { sub = "", "custom:userId": userId } = await people.attributes(email);
+				await users.remove(sub);
+				await invoke(await people.attributes(email));
+				return (await users.findBySub(sub)).map((user) => user.userId === userId).unwrapOr(false);
+			});
 			await check(`${name} removes the profile of an account that is gone`, async () => {
-				const sub = randomUUID();
-				await invoke({ sub, email: "gone@example.com" });
-				return (await users.findBySub(sub)).isErr();
+				const gone = `gone.${email}`;
+				await people.admit(gone);
+				const account = await people.attributes(gone);
+				await invoke(account);
+				const { sub = "" } = account;
+				const had = await users.findBySub(sub);
+				await people.delete(gone);
+				await invoke(account);
+				return had.isOk() && (await users.findBySub(sub)).isErr();
 			});
 		}
 		if (name !== "recordUser") {

@@ -8,7 +8,7 @@ import { roundTrips } from "./roundTrips";
 /** What the benchmark counts, and does not time, as text: so a difference names the figure. */
 const shown = (figures: readonly Figure[]) => figures.map(({ name, value }) => `${name}: ${value}`);
 
-test("an access pattern is one round trip, and recording a user no more than three", async (t) => {
+test("an access pattern is one round trip, and recording a user no more than three, or four where a profile was lost", async (t) => {
 	const stack = await startTestStack();
 	t.teardown(stack.close);
 	const figures = await roundTrips(stack);
@@ -18,10 +18,13 @@ test("an access pattern is one round trip, and recording a user no more than thr
 		"find by sub: 1",
 		"find by email: 1",
 		"update: 1",
+		"find by userId: 1",
 		"remove: 1",
-		"recordUser, new, link included: 2",
+		"recordUser, new, link included: 3",
+		"recordUser, new at confirmation: 2",
 		"recordUser, unchanged: 1",
 		"recordUser, changed: 3",
+		"recordUser, profile lost: 4",
 		"recordUser, account gone: 3",
 	]);
 });

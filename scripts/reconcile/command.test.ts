@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import {
-	AdminCreateUserCommand,
 	AdminSetUserPasswordCommand,
 	CognitoIdentityProviderClient,
 	paginateListUsers,
@@ -56,35 +55,14 @@ const it = (title: string, implementation: ImplementationFn<[]>) =>
 	});
 
 /** Confirmed accounts that no trigger has seen, as after an import; answers their subs. */
-function admit(count: number): Promise<string[]> {
-	const UserPoolId = stack.outputs.userPoolId;
-	const one = async () => {
-		const email = `${randomUUID()}@example.com`;
-		const UserAttributes = [
-			{ Name: "email", Value: email },
-			{ Name: "name", Value: "Ada" },
-		];
-		const { User } = await cognito.send(
-			new AdminCreateUserCommand({
-				UserPoolId,
-				Username: email,
-				UserAttributes,
-				MessageAction: "SUPPRESS",
-			}),
-		);
-		const Username = User?.Username;
-		await cognito.send(
-			new AdminSetUserPasswordCommand({
-				UserPoolId,
-				Username,
-				Password: "Analytical-1843",
-				Permanent: true,
-			}),
-		);
-		return String(Username);
-	};
-	return Promise.all(Array.from({ length: count }, one));
-}
+const admit = (count: number): Promise<string[]> =>
+	Promise.all(
+		Array.from({ length: count }, async () => {
+			const sub = await people.admit(`${randomUUID()}@example.com`);
+			await people.change(sub, { name: "Ada" });
+			return sub;
+		}),
+	);
 
 const environment = (): NodeJS.ProcessEnv => ({
 	...process.env,
@@ -248,16 +226,19 @@ it("--prune without anybody to ask, or --yes, is refused before anything is done
 	t.like(await summaryOf(), { created: 1 });
 });
 
-it("--prune refuses to remove more than a tenth, and anything while the pool lists nobody, unless --force", async (t) => {
-	const [first = "", second = "", ...others] = await admit(11);
+it("--prune refuses to remove very many, and anything while the pool lists nobody, unless --force", async (t) => {
+	const all = await admit(30);
+	const [gone, others] = [all.slice(0, 21), all.slice(21)];
 	await run();
-	await people.delete(first);
-	await people.delete(second);
+	await Promise.all(gone.map((sub) => people.delete(sub)));
 	const tooMany = await run("--prune", "--yes");
-	t.regex(tooMany.output, /account: 2 of 11, more than a tenth; none was removed: .* --force/);
+	t.regex(
+		tooMany.output,
+		/account: 21 of 30, more than twenty and a tenth; none was removed: .* --force/,
+	);
 	t.is(tooMany.status, 1);
-	t.true((await users.findBySub(first)).isOk());
-	t.like(await summaryOf("--prune", "--yes", "--force"), { removed: 2, status: 0 });
+	for (const sub of gone) t.true((await users.findBySub(sub)).isOk());
+	t.like(await summaryOf("--prune", "--yes", "--force"), { removed: 21, status: 0 });
 
 	for (const sub of others) await people.delete(sub);
 	const nobody = await run("--prune", "--yes");
