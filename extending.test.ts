@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
 	CognitoIdentityProviderClient,
@@ -257,6 +257,22 @@ const rewrite = (name: string, entry: string) =>
 	edit(directory, "domain/user/attributes.ts", (source) =>
 		source.replace(new RegExp(`^\t${name}: .*$`, "m"), `\t${name}: ${entry},`),
 	);
+
+test("the domain needs the packages that the README names, and no others", async (t) => {
+	const files = await readdir(join(__dirname, "domain"), { recursive: true });
+	const sources = files.filter((file) => /(?<!\.test)\.ts$/.test(file));
+	const texts = await Promise.all(
+		sources.map((file) => readFile(join(__dirname, "domain", file), "utf8")),
+	);
+	const imported = texts
+		.flatMap((text) => [...text.matchAll(/ from "([^".][^"]*)"/g)])
+		.map(([, specifier = ""]) => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? "")
+		.filter((name) => !name.startsWith("node:"));
+	const readme = await readFile(join(__dirname, "README.md"), "utf8");
+	const [, paragraph = ""] = /copy `domain\/` into yours: it needs(.*?)\. /s.exec(readme) ?? [];
+	const named = [...paragraph.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+	t.deepEqual([...new Set(imported)].sort(), named.sort());
+});
 
 // Last, as they change the copy.
 test.serial("a wrong entry is one compile error, where it stands", async (t) => {
