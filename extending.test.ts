@@ -92,7 +92,10 @@ function compile(): string {
 		return installed.get(path);
 	};
 	program = ts.createProgram({
-		rootNames: config.fileNames,
+		// Pulumi's own types take longest: npm run test:adopted compiles the program as well.
+		rootNames: config.fileNames.filter((path) =>
+			/\/(domain|handlers|application)\b|\.d\.ts$/.test(path),
+		),
 		options: config.options,
 		host: compiler,
 		...(program && { oldProgram: program }),

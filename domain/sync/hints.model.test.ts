@@ -401,7 +401,7 @@ test("once all hints have come, in any order, every person has their profile, th
 		}),
 		{
 			numRuns: Number(process.env.MODEL_RUNS ?? 1_000),
-			...(process.env.MODEL_RUNS ? {} : { interruptAfterTimeLimit: 12_000 }),
+			...(process.env.MODEL_RUNS ? {} : { interruptAfterTimeLimit: 6_000 }),
 		},
 	);
 	t.log(`${runs} histories`);

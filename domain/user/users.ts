@@ -198,6 +198,7 @@ export function createUsers(table: SingleTable): Users {
 		item: Record<string, unknown>,
 		condition: Condition<typeof entity>,
 		otherwise: E,
+		updatedAt = new Date().toISOString(),
 	): ResultAsync<User, E | CorruptUser | StoreUnavailable> =>
 		request(async () => {
 			try {
@@ -206,7 +207,7 @@ export function createUsers(table: SingleTable): Users {
 					// Its keys come from a registry, which the type of the entity's own input cannot express.
 					.item({
 						...item,
-						updatedAt: new Date().toISOString(),
+						updatedAt,
 					} as UpdateAttributesInput<typeof entity>)
 					.options({ condition, returnValues: "ALL_NEW" })
 					.send();
@@ -231,7 +232,8 @@ export function createUsers(table: SingleTable): Users {
 				const keepsClaim =
 					emailPartition(identity.email) === emailPartition(user.email) &&
 					identity.emailVerified === user.emailVerified;
-				const since = keepsClaim ? claimedSince(user.emailClaim) : new Date().toISOString();
+				const now = new Date().toISOString();
+				const since = keepsClaim ? claimedSince(user.emailClaim) : now;
 				const attributes = identityNames.map((name) => [name, identity[name] ?? $remove()]);
 				return change(
 					{
@@ -242,6 +244,7 @@ export function createUsers(table: SingleTable): Users {
 					},
 					{ attr: "identityVersion", eq: user.identityVersion },
 					concurrentUpdate,
+					now,
 				);
 			});
 
