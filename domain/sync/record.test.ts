@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import test from "ava";
-import { errAsync } from "neverthrow";
+import { err, errAsync, ok } from "neverthrow";
 import { TestPool } from "../../testing/testPool";
 import { openTestTable } from "../../testing/testTable";
 import { createUsers, type Identity, openTable, recordUser, type UserPool, type Users } from "..";
@@ -167,6 +167,25 @@ test("what somebody makes up makes recordUser look, and changes nothing", async 
 	t.deepEqual((await users.findBySub(eve.sub))._unsafeUnwrap(), eves);
 	t.is(pool.accounts.get(ada.username)?.userId, before.userId);
 	t.is(pool.accounts.get(eve.username)?.userId, eves.userId);
+});
+
+test("what somebody makes up of an account that is just being recorded does not take its profile away", async (t) => {
+	const { pool, record } = open();
+	const account = pool.put(person());
+	const { sub } = account.identity;
+	const meanwhile: Users = {
+		...users,
+		// Between the look-up and what follows from it, the account is recorded.
+		findBySub: (wanted) =>
+			users.findBySub(wanted).orElse((error) =>
+				record(account)
+					.orElse(() => ok(undefined))
+					.andThen(() => err(error)),
+			),
+	};
+	const forged = { identity: { ...account.identity, username: "nobody" } };
+	await recordUser({ users: meanwhile, userPool: pool })(forged);
+	t.true((await users.findBySub(sub)).isOk());
 });
 
 test("what Cognito has told a moment ago is believed of a new account alone, and saves the question", async (t) => {

@@ -64,8 +64,8 @@ const attempts = 5;
  * it is believed.
  *
  * Cost, in round trips: 1 when there is nothing to do; 3 for a new account (AdminGetUser, PutItem, AdminUpdateUserAttributes),
- * 2 of a `fact`; 3 for a changed one (GetItem, AdminGetUser, UpdateItem); 4 for a profile that was lost; 3 for an account that is
- * gone. One more where the link is wrong, or the account has changed since a hint that knew no link.
+ * 2 of a `fact`; 3 for a changed one (GetItem, AdminGetUser, UpdateItem); 4 for a profile that was lost; 3 where an account is gone
+ * (GetItem, AdminGetUser, DeleteItem). One more where the link is wrong, or the account has changed since a hint that knew no link.
  *
  * @returns `ConcurrentUpdate` when others wrote the profile five times in between; retry later
  */
@@ -141,17 +141,20 @@ export function recordUser({
 					return ok({ outcome, user });
 				}
 			}
+
 			let account = yield* findAccount(sub, username);
 			if (!account) {
 				user ??= yield* findUser(sub);
-				if (user && user.username !== username) account = yield* findAccount(sub, user.username);
+				// Neither an account nor a profile: what others may be making meanwhile is not this one's to remove.
+				if (!user) return ok({ outcome: "removed" as const });
+				if (user.username !== username) account = yield* findAccount(sub, user.username);
 				if (!account) return err(accountNotFound);
 			}
 			if (!account.confirmed) return ok({ outcome: "unconfirmed" as const });
 
 			// No lock that was taken on a profile may store what was read before it.
 			let isOlderThanUser = user === undefined;
-			// An account that is linked has most likely a profile, but for one that was looked for; one that is not has most likely none.
+			// An account that is linked has most likely a profile, unless none was found above; one that is not has most likely none.
 			if (!user && told.userId === undefined && account.userId !== undefined) {
 				user = yield* findUser(sub);
 			}

@@ -61,16 +61,19 @@ export async function accessPatterns({
 			bare: () => {
 				const { sub, ...identity } = person();
 				const now = new Date().toISOString();
+				const userId = randomUUID();
 				return client.send(
 					new PutCommand({
 						TableName,
 						Item: {
 							...keyOf(sub),
 							GSI1PK: `EMAIL#${identity.email.toLowerCase()}`,
-							GSI1SK: now,
+							GSI1SK: `VERIFIED#${now}`,
+							GSI2PK: `ID#${userId}`,
+							GSI2SK: "USER",
 							_et: "User",
 							...identity,
-							userId: randomUUID(),
+							userId,
 							identityVersion: 1,
 							createdAt: now,
 							updatedAt: now,
