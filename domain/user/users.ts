@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
+import { GetCommand, QueryCommand } from "@aws-sdk/lib-dynamodb";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { DeleteItemCommand } from "dynamodb-toolbox/entity/actions/delete";
 import { EntityFormatter } from "dynamodb-toolbox/entity/actions/format";
-import { GetItemCommand } from "dynamodb-toolbox/entity/actions/get";
 import type { Condition } from "dynamodb-toolbox/entity/actions/parseCondition";
 import { PutItemCommand } from "dynamodb-toolbox/entity/actions/put";
 import { $remove } from "dynamodb-toolbox/entity/actions/update/symbols";
@@ -13,7 +13,6 @@ import {
 } from "dynamodb-toolbox/entity/actions/updateAttributes";
 import type { Schema } from "dynamodb-toolbox/schema";
 import { Parser } from "dynamodb-toolbox/schema/actions/parse";
-import { QueryCommand } from "dynamodb-toolbox/table/actions/query";
 import { err, errAsync, ok, okAsync, type Result, ResultAsync } from "neverthrow";
 import type {
 	ConcurrentUpdate,
@@ -25,11 +24,18 @@ import type {
 	UserAlreadyExists,
 	UserNotFound,
 } from "../errors";
-import { conditionFailed, inputIssue, requestsOf, type SingleTable, unavailable } from "../table";
+import {
+	conditionFailed,
+	inputIssue,
+	requestsOf,
+	type SingleTable,
+	tableDefinition,
+	unavailable,
+} from "../table";
 import { applicationAttributes } from "./attributes";
 import { type ApplicationFields, type User, userEntity } from "./entity";
 import { type Identity, identityNames, isIdentityValue, isUserId, parseIdentity } from "./identity";
-import { claimedSince, emailClaim, emailPartition, userIdPartition } from "./keys";
+import { claimedSince, emailClaim, emailPartition, profileKey, userIdPartition } from "./keys";
 
 /** A change of what the application owns: a value sets the field, `null` removes it, and what is left out stays as it is. */
 export type UserUpdate = {
@@ -119,30 +125,38 @@ export interface Users {
 export function createUsers(table: SingleTable): Users {
 	const entity = userEntity(table);
 	const { request } = requestsOf(entity);
+	// Made once: the entity's own commands check a key that is right as it is made, and make a formatter for each answer.
 	const formatter = entity.build(EntityFormatter);
-	const userQuery = table.build(QueryCommand).entities(entity);
+	const client = table.getDocumentClient();
+	const TableName = table.getName();
 
 	const findBySub: Users["findBySub"] = (sub) =>
 		isIdentityValue("sub", sub)
 			? request(async () => {
-					const { Item } = await entity
-						.build(GetItemCommand)
-						.key({ sub })
-						.options({ consistent: true })
-						.send();
-					return Item === undefined ? err(userNotFound) : ok(Item);
+					const { Item } = await client.send(
+						new GetCommand({ TableName, Key: profileKey(sub), ConsistentRead: true }),
+					);
+					return Item === undefined ? err(userNotFound) : ok(formatter.format(Item));
 				})
 			: errAsync(userNotFound);
 
 	/** The last item of an index partition. */
-	const findLast = (index: "GSI1" | "GSI2", partition: string) =>
+	const findLast = (IndexName: keyof typeof tableDefinition.indexes, partition: string) =>
 		request(async () => {
-			const { Items: [user] = [] } = await userQuery
-				.query({ index, partition })
-				// The filter by entity would come after the limit; here is nothing but users.
-				.options({ reverse: true, limit: 1, entityAttrFilter: false })
-				.send();
-			return user === undefined ? err(userNotFound) : ok(user);
+			const { Items: [item] = [] } = await client.send(
+				new QueryCommand({
+					TableName,
+					IndexName,
+					KeyConditionExpression: "#partition = :partition",
+					ExpressionAttributeNames: {
+						"#partition": tableDefinition.indexes[IndexName].partitionKey.name,
+					},
+					ExpressionAttributeValues: { ":partition": partition },
+					ScanIndexForward: false,
+					Limit: 1,
+				}),
+			);
+			return item === undefined ? err(userNotFound) : ok(formatter.format(item));
 		});
 
 	const findByEmail: Users["findByEmail"] = (email) =>
