@@ -30,8 +30,9 @@ export const themeOf = (user: User): "light" | "dark" | undefined => user.theme;
 export const wrong = (user: User): string => user.seats ?? "";
 `;
 
-/** An attribute that is stored otherwise than it is written and read. */
-const transformed = `
+/** An attribute that is stored otherwise than it is written and read, and one that holds others. */
+const further = `
+	address: map({ city: string(), lines: list(string()) }).optional(),
 	motto: string().optional().transform({
 		encode: (text: string) => text + "!",
 		decode: (text: string) => text.slice(0, -1),
@@ -60,7 +61,9 @@ let tableName: string;
 test.before(async () => {
 	directory = await adoptProject();
 	await edit(directory, "domain/user/attributes.ts", (source) =>
-		source.replace(/^export const applicationAttributes = {\n/m, (line) => line + transformed),
+		`import { list } from "dynamodb-toolbox/schema/list";
+import { map } from "dynamodb-toolbox/schema/map";
+${source}`.replace(/^export const applicationAttributes = {\n/m, (line) => line + further),
 	);
 	await edit(directory, "application.ts", (source) => `${source}${typed}`);
 	stack = await startTestStack({}, { directory });
@@ -160,6 +163,14 @@ test.serial(
 		t.deepEqual((await users.update(sub, wrong))._unsafeUnwrapErr(), {
 			type: "InvalidUpdate",
 			issues: [{ path: "theme", message: "must be light or dark" }],
+		});
+		const nested: object = { address: { city: "Paris", lines: ["1 Quai", 2] }, motto: 3 };
+		t.deepEqual((await users.update(sub, nested))._unsafeUnwrapErr(), {
+			type: "InvalidUpdate",
+			issues: [
+				{ path: "address.lines[1]", message: "must be string" },
+				{ path: "motto", message: "must be string" },
+			],
 		});
 	},
 );

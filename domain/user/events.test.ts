@@ -34,6 +34,30 @@ test("an event of an account that is not linked yet carries no userId", (t) => {
 	t.deepEqual(parseEvent(delivered(unlinked))._unsafeUnwrap(), unlinked);
 });
 
+test("an event is read as an older version wrote it, and as a newer one does", (t) => {
+	const older = {
+		version: "0",
+		id: "9f92c031-debc-4d9d-a9bd-db87ac5492fd",
+		"detail-type": "UserAuthenticated",
+		source: "user-profiles",
+		account: "123456789012",
+		time: "2026-11-21T02:59:46Z",
+		region: "us-east-1",
+		resources: [],
+		detail: {
+			version: 1,
+			identity: { sub: "1", username: "1", email: "Ada@Example.com", emailVerified: true },
+			userId: "15cf2468-7f4c-49ea-8e9b-08807f79d921",
+		},
+	};
+	const { identity, userId } = older.detail;
+	const read = { type: "UserAuthenticated", account: { identity, userId } } as const;
+	t.deepEqual(parseEvent(older)._unsafeUnwrap(), read);
+	const more = { ...identity, ofTheFuture: { seats: 5 } };
+	const newer = { ...older, detail: { ...older.detail, identity: more, alsoNew: true } };
+	t.deepEqual(parseEvent(newer)._unsafeUnwrap(), read);
+});
+
 const event = delivered(published);
 for (const [what, input, path] of [
 	["not JSON", "{", ""],

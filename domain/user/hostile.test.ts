@@ -16,8 +16,8 @@ import {
 	parseIdentity,
 	type Users,
 } from "..";
-import { identityNames, isIdentityValue } from "./identity";
-import { emailPartition, profileKey, storeAttributes } from "./keys";
+import { identityNames, isIdentityValue, isUserId, readIdentity } from "./identity";
+import { claimedSince, emailClaim, emailPartition, profileKey, storeAttributes } from "./keys";
 import { linkAttribute } from "./registry";
 
 let table: Awaited<ReturnType<typeof openTestTable>>;
@@ -73,12 +73,18 @@ const overfull = fc
 	.dictionary(hostileKey, hostileText)
 	.map((more) => ({ ...more, sub: "1", username: "1", email: "ada@e.co", emailVerified: true }));
 
+const uuid = randomUUID();
+
 const isRegistered = (name: string) => identityNames.some((known) => known === name);
 
 test("no input makes an identity throw, or hold what is not in the registry", (t) => {
 	const seen = { accepted: 0 };
 	fc.assert(
 		fc.property(fc.oneof(anything, nearlyRight, overfull), (input) => {
+			// The tolerant reader takes all that the strict one does, and no more than the registry knows.
+			const read = readIdentity(input);
+			if (read.isErr() && parseIdentity(input).isOk()) throw new Error("read less than written");
+			if (!Object.keys(read.unwrapOr({})).every(isRegistered)) throw new Error("an unknown name");
 			parseIdentity(input).match(
 				(identity) => {
 					seen.accepted++;
@@ -198,6 +204,44 @@ test("two subs never share a partition, as DynamoDB stores it, however alike, no
 		{ numRuns: 10_000 },
 	);
 	t.true(seen.pairs > 100, String(seen.pairs));
+});
+
+test("a verified claim sorts after every unverified one, and both after one of an older version; equals sort by time", (t) => {
+	const time = fc.date({ noInvalidDate: true, min: new Date(0), max: new Date("9999-12-31") });
+	fc.assert(
+		fc.property(time, time, fc.boolean(), (one, other, verified) => {
+			const [a, b] = [one.toISOString(), other.toISOString()];
+			const isBefore = (first: string, second: string) =>
+				Buffer.compare(Buffer.from(first), Buffer.from(second)) < 0;
+			if (!isBefore(emailClaim(false, a), emailClaim(true, b))) throw new Error("unverified wins");
+			if (!isBefore(a, emailClaim(verified, b))) throw new Error("an older version's wins");
+			if (isBefore(a, b) !== isBefore(emailClaim(verified, a), emailClaim(verified, b))) {
+				throw new Error("the older wins");
+			}
+			if (claimedSince(emailClaim(verified, a)) !== a || claimedSince(a) !== a) {
+				throw new Error("the time is lost");
+			}
+		}),
+	);
+	t.pass();
+});
+
+test("nothing but a UUID is a userId, whatever it is", (t) => {
+	fc.assert(
+		fc.property(
+			fc.oneof(
+				anything,
+				hostileText,
+				hostileText.map((text) => `${uuid}${text}`),
+			),
+			(id) => {
+				if (isUserId(id) && id !== uuid) throw new Error(`taken: ${id}`);
+			},
+		),
+		{ numRuns: 5_000 },
+	);
+	t.true(isUserId(uuid));
+	t.false(isUserId(`${uuid}\n`));
 });
 
 test("an email that is accepted fits into a key of DynamoDB, however much longer it gets lowercased", (t) => {
