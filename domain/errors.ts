@@ -30,12 +30,12 @@ export interface UserAlreadyExists<User> {
 	readonly user: User;
 }
 
-/** No profile has this `sub` or email. */
+/** No profile has this `sub`, email or `userId`. */
 export interface UserNotFound {
 	readonly type: "UserNotFound";
 }
 
-/** Somebody else wrote the profile in between. Retry. */
+/** Somebody else wrote or removed the profile in between. Retry. */
 export interface ConcurrentUpdate {
 	readonly type: "ConcurrentUpdate";
 }

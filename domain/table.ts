@@ -12,8 +12,9 @@ import {
 } from "./errors";
 
 /**
- * The keys and indexes of the single table, declared here and nowhere else: the Pulumi program, the entities, the tests and
- * the embedded stack read them. To add a global secondary index, add an entry to `indexes`.
+ * The keys and indexes of the single table, for the Pulumi program, the entities, the tests and the embedded stack alike. To add a
+ * global secondary index, add an entry to `indexes`, and its key attributes to the entities that are found by it; the role of who
+ * queries it needs `dynamodb:Query` on its ARN.
  */
 export const tableDefinition = {
 	partitionKey: { name: "PK", type: "string" },

@@ -52,7 +52,7 @@ test("a setting that is not declared is refused in a sentence that says what to 
 	t.throws(() => read({ writeMod: "event" }), {
 		instanceOf: pulumi.RunError,
 		message:
-			/^There is no setting writeMod: take it out with: pulumi config rm writeMod; or declare it in infra\/settings\.ts/,
+			"There is no setting writeMod: take it out of Pulumi.prod.yaml or Pulumi.yaml, or declare it in infra/settings.ts.",
 	});
 });
 

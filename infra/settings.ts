@@ -50,7 +50,7 @@ const notProjects = ["aws", "pulumi"];
 /**
  * Reads the settings of the stack; their defaults come from Pulumi.yaml.
  *
- * @throws {pulumi.RunError} with the sentence that says what to write, for a value that is not allowed, a name that is not
+ * @throws {pulumi.RunError} with the sentence that says what to write, for a value that is missing or not allowed, a name that is not
  * declared, and a name that is set for another project, as after this one was renamed
  */
 export function readSettings(): Settings {
@@ -60,7 +60,7 @@ export function readSettings(): Settings {
 		const isDeclared = Object.hasOwn(declared, name);
 		if (namespace === project && !isDeclared) {
 			throw new pulumi.RunError(
-				`There is no setting ${name}: take it out with: pulumi config rm ${name}; or declare it in infra/settings.ts and Pulumi.yaml.`,
+				`There is no setting ${name}: take it out of Pulumi.${pulumi.getStack()}.yaml or Pulumi.yaml, or declare it in infra/settings.ts.`,
 			);
 		}
 		if (namespace !== project && isDeclared && !notProjects.includes(namespace)) {
@@ -72,7 +72,12 @@ export function readSettings(): Settings {
 
 	const config = new pulumi.Config();
 	const settings = Object.entries<Setting<unknown>>(declared).map(([name, { allowed, parse }]) => {
-		const text = config.require(name);
+		const text = config.get(name);
+		if (text === undefined) {
+			throw new pulumi.RunError(
+				`The setting ${name} has no value: declare it with its default in Pulumi.yaml, or set it with: pulumi config set ${name} <value>`,
+			);
+		}
 		const value = parse(text);
 		if (value !== undefined) return [name, value] as const;
 		throw new pulumi.RunError(

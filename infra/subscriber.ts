@@ -10,14 +10,14 @@ export interface SubscriberArgs extends BundledFunctionArgs<unknown, void> {
 	/** Which events it gets: those of this source that have one of these detail types. */
 	readonly source: string;
 	readonly detailTypes: readonly string[];
-	/** Told when an event rests in the dead-letter queue. */
+	/** The topic of the alarm that an event rests in the dead-letter queue. */
 	readonly alarms: aws.sns.Topic;
-	/** How long the dead-letter queue keeps an event; SQS takes 14 at the most. */
+	/** How many days the dead-letter queue keeps an event; SQS takes 14 at the most. */
 	readonly deadLetterRetentionDays: number;
 }
 
 /**
- * A function that gets the events of a bus, with all that it takes to lose none: the rule, who may invoke and send, the
+ * A function that gets the events of a bus, with all that it takes to lose none unseen: the rule, who may invoke and send, the
  * repetitions, a dead-letter queue of its own for what could not be delivered or consumed, and an alarm as soon as one rests
  * there. What else the function may do is said by `allow`.
  *

@@ -70,7 +70,7 @@ export async function openEndpoint(port: number) {
 	const server = createServer((request, response) => respond(request, response, call));
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", (error: NodeJS.ErrnoException) => {
-			const taken = `Port ${port} is in use: pass another one, as in npm start -- --port 4600.`;
+			const taken = `Port ${port} is in use: pass another one, as in npm start -- --port ${port + 1}.`;
 			reject(error.code === "EADDRINUSE" ? new pulumi.RunError(taken) : error);
 		});
 		server.listen(port, "127.0.0.1", resolve);

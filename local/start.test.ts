@@ -59,5 +59,5 @@ test("a port in use is told in a sentence that says how to take another", async 
 	const { errors, status } = await start("--once", "--port", String(port));
 	server.close();
 	t.is(status, 1);
-	t.regex(errors, /^Port \d+ is in use: .* -- --port \d+\.\n$/);
+	t.regex(errors, new RegExp(`^Port ${port} is in use: .* -- --port ${port + 1}\\.\\n$`));
 });

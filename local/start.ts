@@ -99,7 +99,7 @@ function tellHowToReach({ endpoint, clientOptions, outputs }: Stack): void {
 		([name, value]) => `  export ${name}=${quoted(value)}`,
 	);
 	console.log(`
-All of AWS is at one endpoint. For any AWS SDK or CLI:
+What runs here of AWS is at one endpoint. For any AWS SDK or CLI:
 
 ${lines.join("\n")}
 

@@ -34,7 +34,7 @@ export interface ReconcileOptions {
 	readonly prune?: {
 		/** All profiles of the table; read after the accounts. */
 		readonly profiles: Pages<ProfileOwner, StoreUnavailable>;
-		/** Remove them even if the pool lists nobody, or more than twenty profiles and a tenth of all would go. */
+		/** Remove them even if the pool lists nobody, or more than twenty profiles, and more than a tenth of all, would go. */
 		readonly force: boolean;
 		/** Asked once, before anything is removed, unless in a dry run. */
 		approve(found: { readonly profiles: number; readonly gone: number }): Promise<boolean>;

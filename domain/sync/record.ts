@@ -48,7 +48,7 @@ export type RecordUser = (
 	as?: "hint" | "fact",
 ) => ResultAsync<RecordedUser, RecordUserError>;
 
-/** How often a lost optimistic lock is tried again, each time from a fresh read of both sides. */
+/** How many attempts there are against the optimistic lock, each from a fresh read of both sides. */
 const attempts = 5;
 
 /**
@@ -63,11 +63,12 @@ const attempts = 5;
  * Only what Cognito itself has told a moment ago, as to a trigger at confirmation, may be passed as a `fact`: of a new account
  * it is believed.
  *
- * Cost, in round trips: 1 when there is nothing to do; 3 for a new account (AdminGetUser, PutItem, AdminUpdateUserAttributes),
- * 2 of a `fact`; 3 for a changed one (GetItem, AdminGetUser, UpdateItem); 4 for a profile that was lost; 3 where an account is gone
+ * Cost, in round trips: 1 when there is nothing to do, 2 of a hint that knows no link; 1 or 2 for an account that is not confirmed;
+ * 3 for a new one (AdminGetUser, PutItem, AdminUpdateUserAttributes), 2 where it is passed as a fact; 3 for a changed one (GetItem, AdminGetUser, UpdateItem); 4 for a profile that was lost; 3 where an account is gone
  * (GetItem, AdminGetUser, DeleteItem). One more where the link is wrong, or the account has changed since a hint that knew no link.
  *
- * @returns `ConcurrentUpdate` when others wrote the profile five times in between; retry later
+ * @returns what it found or did; `ConcurrentUpdate`, to be retried later, when others removed the profile in between or wrote it
+ * five times; `InvalidIdentity` or `CorruptUser` for an account or a profile that cannot be read; otherwise what is unavailable
  */
 export function recordUser({
 	users,

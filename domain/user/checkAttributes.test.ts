@@ -1,10 +1,11 @@
 import test from "ava";
+import type { Schema } from "dynamodb-toolbox/schema";
 import { string } from "dynamodb-toolbox/schema/string";
 import { identityAttributes } from "./attributes";
 import { problemWithAttributes } from "./checkAttributes";
 
 const text = (cognito: string, maxLength = 2048) => ({ cognito, type: "string", maxLength });
-const schema = string();
+const schema = string().optional();
 const count = (min: number, max: number) => ({
 	cognito: "custom:count",
 	type: "number",
@@ -34,9 +35,13 @@ for (const [what, identity, sentence] of [
 	[
 		"two entries for one Cognito attribute",
 		{ plan: text("custom:plan", 20), tier: text("custom:plan", 20) },
-		/^The attribute tier .* is custom:plan, as plan is already: take one of them out\.$/,
+		/^The attribute tier .* is custom:plan in Cognito, and so is plan: take it out\.$/,
 	],
-	["an entry for the email", { mail: text("email") }, /mail .* is email, as email is already/],
+	[
+		"an entry for the email",
+		{ mail: text("email") },
+		/mail .* is email in Cognito, and so is email/,
+	],
 	[
 		"the link as an entry",
 		{ userIdOfToken: text("custom:userId", 36) },
@@ -46,7 +51,7 @@ for (const [what, identity, sentence] of [
 	[
 		"a custom name of 21 characters",
 		{ plan: text(`custom:${"x".repeat(21)}`, 20) },
-		/1 to 20 letters/,
+		/1 to 20 characters/,
 	],
 	["a custom name with a space", { plan: text("custom:my plan", 20) }, /"custom:my plan"/],
 	["a standard name that there is not", { nick: text("nick") }, /nick .* is called "nick"/],
@@ -64,6 +69,11 @@ for (const [what, identity, sentence] of [
 		"a custom boolean",
 		{ plan: { cognito: "custom:plan", type: "boolean" } },
 		/the type "boolean": write "string" or "number"\.$/,
+	],
+	[
+		"an access that there is not",
+		{ plan: { ...text("custom:plan", 20), client: "readwrite" } },
+		/gives the app client "readwrite": write "read", "readWrite", or nothing/,
 	],
 	[
 		"over 50 custom attributes",
@@ -96,6 +106,18 @@ for (const name of ["PK", "SK", "GSI1SK", "type", "identityVersion", "username"]
 		);
 	});
 }
+
+test("an attribute of the application that profiles from before would lack, or that is saved as another, is told in a sentence", (t) => {
+	const problem = (theme: Schema) => problemWithAttributes(identityAttributes, { theme }) ?? "";
+	const required = string();
+	t.regex(problem(required), /^The attribute theme .* is required, .*: make it optional\(\)\.$/);
+	for (const taken of ["PK", "email", "_et"]) {
+		t.regex(
+			problem(string().optional().savedAs(taken)),
+			new RegExp(`theme .* is saved as ${taken}, `),
+		);
+	}
+});
 
 test("one name in both registries is told in a sentence", (t) => {
 	const problem = problemWithAttributes({ theme: text("custom:theme", 20) }, { theme: schema });

@@ -29,6 +29,17 @@ export function problemWithAttributes(
 			return `The attribute ${name} stands in both registries of domain/user/attributes.ts: give one of them another name.`;
 		}
 	}
+	for (const [name, { props }] of Object.entries(application)) {
+		if (props.required !== "never") {
+			return `The attribute ${name} in domain/user/attributes.ts is required, and no profile has it yet: make it optional().`;
+		}
+		if (
+			props.savedAs !== undefined &&
+			(storeNames.has(props.savedAs) || names.includes(props.savedAs))
+		) {
+			return `The attribute ${name} in domain/user/attributes.ts is saved as ${props.savedAs}, which is another's: give it a name of its own.`;
+		}
+	}
 	const declared = new Map<string, string>(
 		Object.entries(coreAttributes).map(([name, { cognito }]) => [cognito, name]),
 	);
@@ -47,14 +58,17 @@ export function problemWithAttributes(
 }
 
 function problemWithEntry(entry: IdentityEntry, other: string | undefined): string | undefined {
-	const { cognito, type } = entry;
+	const { cognito, type, client } = entry;
 	if (cognito === linkAttribute) {
 		return `is ${linkAttribute}, which links an account to its profile and is nobody's to declare: take it out`;
 	}
-	if (other !== undefined) return `is ${cognito}, as ${other} is already: take one of them out`;
+	if (other !== undefined) return `is ${cognito} in Cognito, and so is ${other}: take it out`;
 	const isStandard = standardAttributes.some((name) => name === cognito);
 	if (!isStandard && !customName.test(cognito)) {
-		return `is called ${JSON.stringify(cognito)} in Cognito: write one of its standard attributes, or custom: and a name of 1 to 20 letters, digits and signs`;
+		return `is called ${JSON.stringify(cognito)} in Cognito: write one of its standard attributes, or custom: and a name of 1 to 20 characters without a space`;
+	}
+	if (client !== undefined && client !== "read" && client !== "readWrite") {
+		return `gives the app client ${JSON.stringify(client)}: write "read", "readWrite", or nothing for no access`;
 	}
 	if (isStandard && type !== "string") return `is text in Cognito: write the type "string"`;
 	switch (type) {

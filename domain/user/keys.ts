@@ -16,16 +16,16 @@ const profile = "PROFILE";
 export const profileKey = (sub: string) => ({ PK: userPartition(sub), SK: profile });
 
 /**
- * The index partition of whoever holds an email, in whatever case it is written. The Kelvin sign stays as it is: it is the one
- * character outside ASCII whose lowercase is inside, and would find the person with a "k" in its place.
+ * The index partition of whoever holds an email, in whatever case it is written. The Kelvin sign (U+212A) stays as it is: of all
+ * characters outside ASCII its lowercase alone, "k", is in ASCII, and would find somebody else's email.
  */
 export const emailPartition = (email: string) =>
 	`EMAIL#${email.replace(/[^\u212a]+/g, (part) => part.toLowerCase())}`;
 
 /**
  * How a profile claims its email, as the sort key of its index partition: verified claims come after unverified ones, and among
- * equals the newer after the older, so that the last is found. A claim that an earlier version wrote is a time alone, and comes
- * before all of these.
+ * equals the newer after the older, so that the last is found. What the first version of this project wrote is a time alone, which
+ * comes before all of these.
  */
 export const emailClaim = (verified: boolean, since: string) =>
 	`${verified ? "VERIFIED" : "UNVERIFIED"}#${since}`;
@@ -44,7 +44,7 @@ export const storeAttributes = {
 	// Profiles from before this index existed have none.
 	GSI2PK: string().optional().hidden(),
 	GSI2SK: string().optional().const("USER").hidden(),
-	// What kind of item it is. The entity's own attribute and timestamps would be written again by each update.
+	// What kind of item it is, in place of dynamodb-toolbox's own attribute, which each update would write again.
 	type: string().const("User").savedAs("_et").hidden(),
 	userId: string(),
 	identityVersion: number(),

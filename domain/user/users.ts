@@ -42,14 +42,17 @@ export type UserUpdate = {
 	readonly [Name in keyof ApplicationFields]?: ApplicationFields[Name] | null;
 };
 
-/** The access patterns of the User entity. Each is one round trip, whatever the size of the table, and never throws. */
+/**
+ * The access patterns of the User entity. Each is one round trip, whatever the size of the table, and never throws. Costs are for
+ * profiles of up to 1 KB written and 4 KB read, and as much again for each KB or 4 KB more.
+ */
 export interface Users {
 	/**
 	 * Stores a new profile, unless its `sub` has one. May be repeated: the first `userId` stays.
 	 *
 	 * Cost: 1 PutItem, 3 write units (table and two indexes); when there is a profile already, 1 write unit.
 	 *
-	 * @param userId that of a profile that was lost, and no other has; a new one, unless given
+	 * @param userId the userId of a lost profile, which no other profile may have; by default a new one
 	 * @returns the profile made; `UserAlreadyExists` carries the one that was there
 	 */
 	register(
@@ -105,7 +108,7 @@ export interface Users {
 	): ResultAsync<User, InvalidIdentity | ConcurrentUpdate | CorruptUser | StoreUnavailable>;
 
 	/**
-	 * Removes a profile, and nothing else of the person; see {@link erasePartition}. May be repeated: that there is none is no error.
+	 * Removes a profile, and nothing else of the person; see `erasePartition`. May be repeated: removing a profile that is not there is no error.
 	 *
 	 * Cost: 1 DeleteItem, 3 write units (table and two indexes).
 	 */

@@ -127,7 +127,7 @@ function readFlags(): Flags {
 		.option("--yes", "with --prune: do not ask")
 		.option(
 			"--force",
-			"with --prune: even if the pool lists nobody, or more than twenty profiles and a tenth would go",
+			"with --prune: even if the pool lists nobody, or more than twenty profiles, and more than a tenth of all, would go",
 		)
 		.option("--json", "print the summary as JSON")
 		.allowExcessArguments(false)

@@ -47,7 +47,7 @@ function tellPrune({ profiles, gone, left, refused }: NonNullable<Summary["prune
 		case "PoolListsNobody":
 			return "No profile was checked, as the pool lists nobody: is it the right one? --force goes on.";
 		case "TooManyGone":
-			return `${found}, more than twenty and a tenth; none was removed: is it the right pool? --force goes on.`;
+			return `${found}, more than twenty and more than a tenth; none was removed: is it the right pool? --force goes on.`;
 		case "NotApproved":
 			return `${found}; none was removed.`;
 		default:
