@@ -18,7 +18,10 @@ const limits = (maxAttempts: number, milliseconds: number): ClientLimits => ({
 	},
 });
 
-/** For what a person waits for: a call takes 1.6 seconds at most, its one retry included. */
+/**
+ * For what a person waits for: a call takes 1.6 seconds at most, its one retry included. With the immediate write, whose deadline is in
+ * announce.ts, it must fit into Cognito's 5 seconds.
+ */
 export const triggerLimits = limits(2, 700);
 
 /** For what nobody waits for: patient with a service that is slow, and well within the function's time-out. */
