@@ -9,6 +9,7 @@ import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge
 import * as pulumi from "@pulumi/pulumi";
 import test from "ava";
 import { createUsers, openTable } from "../domain";
+import { startTestStack } from "../testing/testStack";
 import { type Stack, startStack } from "./stack";
 
 const directory = join(__dirname, "../testing/secondProgram");
@@ -18,10 +19,6 @@ test.before(async () => {
 	stack = await startStack({ directory });
 });
 test.after.always(() => stack.close());
-
-/** This project's own program, whatever the settings of the stack that is deployed. */
-const startOwn = () =>
-	startStack({ stack: "none", settings: { passwordAuth: true, protect: false } });
 
 async function invoke(name: string, on = stack) {
 	const { physicalName } = on.program.resources.find(
@@ -52,7 +49,7 @@ async function sqs(operation: string, body: object) {
 }
 
 test("any AWS SDK reaches every service of this project's own program at one endpoint", async (t) => {
-	const own = await startOwn();
+	const own = await startTestStack();
 	const calls: string[] = [];
 	own.onCall(({ service, operation, caller }) => calls.push(`${caller} ${service} ${operation}`));
 	const { Table } = await new DynamoDBClient(own.clientOptions).send(
@@ -198,7 +195,7 @@ test("what hangs by a fault is let go when the fault is lifted, and when the sta
 });
 
 test("a put that a condition refuses answers the item in the way, in one round trip", async (t) => {
-	const own = await startOwn();
+	const own = await startTestStack();
 	t.teardown(own.close);
 	const users = createUsers(
 		openTable({

@@ -7,8 +7,9 @@ import { eventSource, eventTypes } from "../../domain/user/events";
 import { parseAccount } from "../../domain/user/identity";
 import { deadLetters } from "../../testing/deadLetters";
 import { People } from "../../testing/people";
+import { testProgram } from "../../testing/testStack";
 import type { Call } from "../endpoint";
-import { declared, evaluate, type Program, type Resource } from "../program";
+import { declared, type Program, type Resource } from "../program";
 import { type Stack, startStack } from "../stack";
 import { createPermissions } from "./iam";
 
@@ -21,10 +22,6 @@ const LAMBDA_PERMISSION = "aws:lambda/permission:Permission";
 
 /** The functions that these tests use; an adopter's own, with their policies, are left alone. */
 const functions = ["postConfirmation", "postAuthentication", "recordUser"];
-
-/** This project's own program, whatever the settings of the stack that is deployed. */
-const ownProgram = (writeMode: WriteMode) =>
-	evaluate({ stack: "none", settings: { writeMode, passwordAuth: true, protect: false } });
 
 /** A program as it would be if one of its resources had other inputs. */
 function withInputs(
@@ -41,7 +38,7 @@ function withInputs(
 
 /** The project's own program, which tries nothing again, so that what fails does so at once. */
 async function impatientProgram(writeMode: WriteMode): Promise<Program> {
-	let program = await ownProgram(writeMode);
+	let program = await testProgram({ writeMode });
 	for (const each of program.resources) {
 		const once = { maximumRetryAttempts: 0 };
 		if (/FunctionEventInvokeConfig$/.test(each.type)) program = withInputs(program, each, once);
@@ -246,11 +243,11 @@ for (const writeMode of writeModes) {
 
 /** The program of one statement, in the role of the function `postConfirmation`. */
 async function withStatement(statement: object): Promise<Program> {
-	const program = await testProgram;
+	const program = await ownProgram;
 	const policy = JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
 	return withInputs(program, { type: ROLE_POLICY, name: "postConfirmation-publish" }, { policy });
 }
-const testProgram = ownProgram("event");
+const ownProgram = testProgram();
 
 const putItem = (program: Program): Call => ({
 	service: "dynamodb",
@@ -260,7 +257,7 @@ const putItem = (program: Program): Call => ({
 });
 
 test("a function that does more than its role allows is refused as on AWS", async (t) => {
-	const stack = await startStack({ program: await testProgram });
+	const stack = await startStack({ program: await ownProgram });
 	t.teardown(stack.close);
 	const call = (authorization: string) =>
 		fetch(stack.endpoint, {
@@ -283,7 +280,7 @@ test("a function that does more than its role allows is refused as on AWS", asyn
 });
 
 test("a wildcard stands for any characters within its part of an ARN, and an index is not its table", async (t) => {
-	const [table] = declared(await testProgram, "aws:dynamodb/table:Table");
+	const [table] = declared(await ownProgram, "aws:dynamodb/table:Table");
 	const arn = String(table?.arn);
 	const index = { TableName: table?.physicalName, IndexName: "GSI1" };
 	for (const [Action, Resource, body, allowed] of [
@@ -388,7 +385,7 @@ for (const [what, resource, inputs] of [
 ] as const) {
 	test(`${what} stops the start`, async (t) => {
 		const [type = "", name = ""] = resource.split(" ");
-		const program = withInputs(await testProgram, { type, name }, inputs);
+		const program = withInputs(await ownProgram, { type, name }, inputs);
 		const error = await t.throwsAsync(startStack({ program }));
 		t.true(pulumi.RunError.isInstance(error));
 		t.regex(error?.message ?? "", new RegExp(name));
@@ -396,7 +393,7 @@ for (const [what, resource, inputs] of [
 }
 
 test("a policy that is attached to the role of a function stops the start", async (t) => {
-	const program = await testProgram;
+	const program = await ownProgram;
 	const [role] = declared(program, "aws:iam/role:Role").filter(({ name }) => name === "recordUser");
 	for (const inputs of [{ role: role?.physicalName }, { roles: ["x", role?.physicalName] }]) {
 		const attachment = {
