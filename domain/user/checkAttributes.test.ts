@@ -119,6 +119,13 @@ test("an attribute of the application that profiles from before would lack, or t
 	}
 });
 
+test("two attributes of the application that are saved as one are told in a sentence, and one by its own name is not", (t) => {
+	const motto = string().optional().savedAs("theme");
+	const problem = problemWithAttributes(identityAttributes, { theme: schema, motto });
+	t.regex(problem ?? "", /^The attribute motto .* is saved as theme, which is another's/);
+	t.is(problemWithAttributes(identityAttributes, { theme: motto }), undefined);
+});
+
 test("one name in both registries is told in a sentence", (t) => {
 	const problem = problemWithAttributes({ theme: text("custom:theme", 20) }, { theme: schema });
 	t.regex(problem ?? "", /^The attribute theme stands in both registries/);

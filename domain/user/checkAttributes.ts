@@ -29,16 +29,16 @@ export function problemWithAttributes(
 			return `The attribute ${name} stands in both registries of domain/user/attributes.ts: give one of them another name.`;
 		}
 	}
+	const storedNames = new Set([...storeNames, ...Object.keys(identity)]);
 	for (const [name, { props }] of Object.entries(application)) {
 		if (props.required !== "never") {
 			return `The attribute ${name} in domain/user/attributes.ts is required, and no profile has it yet: make it optional().`;
 		}
-		if (
-			props.savedAs !== undefined &&
-			(storeNames.has(props.savedAs) || names.includes(props.savedAs))
-		) {
-			return `The attribute ${name} in domain/user/attributes.ts is saved as ${props.savedAs}, which is another's: give it a name of its own.`;
+		const storedAs = props.savedAs ?? name;
+		if (storedNames.has(storedAs)) {
+			return `The attribute ${name} in domain/user/attributes.ts is saved as ${storedAs}, which is another's: give it a name of its own.`;
 		}
+		storedNames.add(storedAs);
 	}
 	const declared = new Map<string, string>(
 		Object.entries(coreAttributes).map(([name, { cognito }]) => [cognito, name]),
