@@ -32,8 +32,8 @@ export const wrong = (user: User): string => user.seats ?? "";
 
 /** An attribute that is stored otherwise than it is written and read, and one that holds others. */
 const further = `
-	address: map({ city: string(), lines: list(string()) }).optional(),
-	motto: string().optional().transform({
+	testAddress: map({ city: string(), lines: list(string()) }).optional(),
+	testMotto: string().optional().transform({
 		encode: (text: string) => text + "!",
 		decode: (text: string) => text.slice(0, -1),
 	}),
@@ -156,7 +156,7 @@ test.serial(
 		t.like((await users.findByEmail(email))._unsafeUnwrap(), expected);
 
 		// The types of the original project know nothing of these fields.
-		const fields: object = { theme: "dark", motto: "onward" };
+		const fields: object = { theme: "dark", testMotto: "onward" };
 		t.like((await users.update(sub, fields))._unsafeUnwrap(), fields);
 		t.like((await users.findBySub(sub))._unsafeUnwrap(), fields);
 		const wrong: object = { theme: "grey" };
@@ -164,12 +164,12 @@ test.serial(
 			type: "InvalidUpdate",
 			issues: [{ path: "theme", message: "must be light or dark" }],
 		});
-		const nested: object = { address: { city: "Paris", lines: ["1 Quai", 2] }, motto: 3 };
+		const nested: object = { testAddress: { city: "Paris", lines: ["1 Quai", 2] }, testMotto: 3 };
 		t.deepEqual((await users.update(sub, nested))._unsafeUnwrapErr(), {
 			type: "InvalidUpdate",
 			issues: [
-				{ path: "address.lines[1]", message: "must be string" },
-				{ path: "motto", message: "must be string" },
+				{ path: "testAddress.lines[1]", message: "must be string" },
+				{ path: "testMotto", message: "must be string" },
 			],
 		});
 	},

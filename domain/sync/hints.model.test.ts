@@ -33,7 +33,7 @@ test.before(async () => {
 	await edit(directory, "domain/user/attributes.ts", (source) =>
 		source.replace(
 			/^export const identityAttributes = {\n/m,
-			(line) => `${line}motto: { cognito: "custom:motto", type: "string", maxLength: 20 },`,
+			(line) => `${line}testMotto: { cognito: "custom:testMotto", type: "string", maxLength: 20 },`,
 		),
 	);
 	versions = [load(dirname(__dirname)), load(join(directory, "domain"))];
@@ -220,7 +220,7 @@ class World {
 				return this.#change({ ...identity, emailVerified: false }, confirmed, deed.fate);
 			case "chooses a motto": {
 				// An attribute that this version does not know.
-				const changed: Identity & { motto: string } = { ...identity, motto: deed.motto };
+				const changed: Identity & { testMotto: string } = { ...identity, testMotto: deed.motto };
 				return this.#change(changed, confirmed, deed.fate);
 			}
 			case "is called":
