@@ -3,6 +3,7 @@ import {
 	AdminUpdateUserAttributesCommand,
 	type AttributeType,
 	type CognitoIdentityProviderClient,
+	ListUsersCommand,
 	paginateListUsers,
 	UserNotFoundException,
 	UserStatusType,
@@ -37,6 +38,22 @@ export function createUserPool(
 					...account,
 					confirmed: confirmed.includes(UserStatus),
 				})),
+			),
+		findUsername: (sub) =>
+			ResultAsync.fromPromise(
+				client.send(
+					new ListUsersCommand({
+						UserPoolId: userPoolId,
+						// Of a sub that is none, Cognito would say that the filter is wrong.
+						Filter: `sub = "${sub.replaceAll(/["\\]/g, "")}"`,
+						Limit: 1,
+					}),
+				),
+				unavailable,
+			).andThen(({ Users: [user] = [] }) =>
+				user?.Username === undefined
+					? err<string, AccountNotFound>({ type: "AccountNotFound" })
+					: ok(user.Username),
 			),
 		link: (username, userId) =>
 			ResultAsync.fromPromise(

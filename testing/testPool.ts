@@ -21,6 +21,13 @@ export class TestPool implements UserPool {
 		return account ? okAsync(account) : errAsync({ type: "AccountNotFound" });
 	}
 
+	findUsername(sub: string): ResultAsync<string, AccountNotFound> {
+		for (const [username, { identity }] of this.accounts) {
+			if (identity.sub === sub) return okAsync(username);
+		}
+		return errAsync({ type: "AccountNotFound" });
+	}
+
 	link(username: string, userId: string): ResultAsync<void, AccountNotFound> {
 		const account = this.accounts.get(username);
 		if (!account) return errAsync({ type: "AccountNotFound" });

@@ -42,6 +42,7 @@ export function dryRun({
 		},
 		userPool: {
 			findAccount: (username) => userPool.findAccount(username),
+			findUsername: (sub) => userPool.findUsername(sub),
 			link: () => okAsync(undefined),
 		},
 	};

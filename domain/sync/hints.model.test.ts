@@ -16,6 +16,7 @@ import {
 	type Users,
 } from "../index";
 import { hasIdentity } from "../user/identity";
+import type { Told } from "./record";
 
 // What is true once every hint that was not lost has come, in whatever order, without reconcile.
 
@@ -49,7 +50,10 @@ const load = (domain: string): Domain => ({
 /** What becomes of the hint that a deed gives, at the next delivery. */
 type Fate = "comes" | "comes twice" | "comes much later" | "is lost";
 
-type Deed = { readonly person: number; readonly fate: Fate } & (
+/** Who tells of a deed: a trigger all that Cognito says, the trail of Cognito's calls no more than the `sub`. */
+type Teller = "trigger" | "trail";
+
+type Deed = { readonly person: number; readonly fate: Fate; readonly teller: Teller } & (
 	| { readonly deed: "signs up"; readonly email: number; readonly confirms: boolean }
 	| { readonly deed: "signs in with somebody's address, unverified"; readonly email: number }
 	| { readonly deed: "moves to another email"; readonly email: number }
@@ -82,10 +86,11 @@ const fate = fc.oneof(
 	{ weight: 6, arbitrary: fc.constant<Fate>("comes") },
 	{ weight: 1, arbitrary: fc.constantFrom<Fate>("comes twice", "comes much later", "is lost") },
 );
+const teller = fc.constantFrom<Teller>("trigger", "trail");
 const deed = (weight: number, record: Record<string, fc.Arbitrary<unknown>>) => ({
 	weight,
 	// Each record below is one of the deeds.
-	arbitrary: fc.record({ person, fate, ...record }) as fc.Arbitrary<Deed>,
+	arbitrary: fc.record({ person, fate, teller, ...record }) as fc.Arbitrary<Deed>,
 });
 const only = <T extends string>(...deeds: T[]) => ({ deed: fc.constantFrom(...deeds) });
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -116,7 +121,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** A hint, and the number of the account's change that it tells of; a forged one tells of none. */
 interface Hint {
-	readonly account: Account;
+	readonly told: Told;
 	readonly change: number | undefined;
 	readonly late: boolean;
 }
@@ -167,10 +172,11 @@ class World {
 			users: createUsers(openTable(table)),
 			userPool: {
 				findAccount: (username) => this.pool.findAccount(username).map(known),
+				findUsername: (sub) => this.pool.findUsername(sub),
 				link: (username, userId) => this.pool.link(username, userId),
 			},
 		});
-		return (hint: Account) => record(known(hint));
+		return (told: Told) => record("identity" in told ? known(told) : told);
 	}
 
 	async take(step: Step): Promise<void> {
@@ -198,7 +204,7 @@ class World {
 			this.#usernames.set(deed.person, username);
 			this.#subs.add(sub);
 			const confirmed = deed.deed !== "signs up" || deed.confirms;
-			this.#change({ sub, username, email, emailVerified: verified }, confirmed, deed.fate);
+			this.#change({ sub, username, email, emailVerified: verified }, confirmed, deed);
 			return;
 		}
 		if (deed.deed === "is forged") {
@@ -211,37 +217,36 @@ class World {
 			case "moves to another email": {
 				const email = this.#email(deed.email);
 				if (identity.emailVerified && this.#holder(email)) return;
-				return this.#change({ ...identity, email }, confirmed, deed.fate);
+				return this.#change({ ...identity, email }, confirmed, deed);
 			}
 			case "is verified":
 				if (this.#holder(identity.email)) return;
-				return this.#change({ ...identity, emailVerified: true }, confirmed, deed.fate);
+				return this.#change({ ...identity, emailVerified: true }, confirmed, deed);
 			case "loses the verification":
-				return this.#change({ ...identity, emailVerified: false }, confirmed, deed.fate);
+				return this.#change({ ...identity, emailVerified: false }, confirmed, deed);
 			case "chooses a motto": {
 				// An attribute that this version does not know.
 				const changed: Identity & { testMotto: string } = { ...identity, testMotto: deed.motto };
-				return this.#change(changed, confirmed, deed.fate);
+				return this.#change(changed, confirmed, deed);
 			}
 			case "is called":
-				return this.#change({ ...identity, name: deed.name }, confirmed, deed.fate);
+				return this.#change({ ...identity, name: deed.name }, confirmed, deed);
 			case "is confirmed":
 			case "signs in":
-				return this.#change(identity, true, deed.fate);
+				return this.#change(identity, true, deed);
 			case "is deleted":
 				// Of which no trigger tells.
 				this.pool.accounts.delete(identity.username);
-				this.#changed(identity.sub);
-				return;
+				return this.#hint({ identity }, this.#changed(identity.sub), { ...deed, teller: "trail" });
 			case "is linked wrongly":
 				this.pool.link(identity.username, randomUUID());
 				await this.#forgetLostUserId(identity.sub);
-				return this.#change(identity, confirmed, deed.fate);
+				return this.#change(identity, confirmed, deed);
 			case "loses the profile":
 				if (!confirmed) return;
 				await users.remove(identity.sub);
 				await this.#forgetLostUserId(identity.sub);
-				return this.#change(identity, confirmed, deed.fate);
+				return this.#change(identity, confirmed, deed);
 		}
 	}
 
@@ -251,7 +256,7 @@ class World {
 		if (sub === undefined) return;
 		const userId = userIdOf === undefined ? undefined : this.#account(userIdOf)?.userId;
 		this.#underWay.push({
-			account: {
+			told: {
 				identity: {
 					sub,
 					username: username === undefined ? sub : (this.#usernames.get(username) ?? "nobody"),
@@ -271,14 +276,19 @@ class World {
 		return change;
 	}
 
-	#change(identity: Identity, confirmed: boolean, fate: Fate): void {
-		this.#hint(this.pool.put(identity, confirmed), this.#changed(identity.sub), fate);
+	#change(identity: Identity, confirmed: boolean, how: Pick<Deed, "fate" | "teller">): void {
+		this.#hint(this.pool.put(identity, confirmed), this.#changed(identity.sub), how);
 	}
 
-	#hint({ identity, userId }: Account, change: number, fate: Fate): void {
+	#hint(
+		{ identity, userId }: Account,
+		change: number,
+		{ fate, teller }: Pick<Deed, "fate" | "teller">,
+	): void {
 		if (fate === "is lost") return;
 		const account = { identity, ...(userId && { userId }) };
-		const hint = { account, change, late: fate === "comes much later" };
+		const told = teller === "trail" ? { sub: identity.sub } : account;
+		const hint = { told, change, late: fate === "comes much later" };
 		this.#underWay.push(hint);
 		if (fate === "comes twice") this.#underWay.push(hint);
 	}
@@ -300,13 +310,15 @@ class World {
 			const now = Date.now();
 			while (Date.now() === now) await setImmediate();
 			const version = takers.shift() ?? 0;
-			const recorded = await this.#records[version]?.(next.account);
+			const recorded = await this.#records[version]?.(next.told);
 			if (!recorded) continue;
 			equal(recorded.isErr() && recorded.error, false, "a hint is not consumed");
-			const { sub } = next.account.identity;
+			const { sub } = "identity" in next.told ? next.told.identity : next.told;
 			const { outcome } = recorded._unsafeUnwrap();
 			// Where there was something to do, Cognito was asked of this very account; else the hint alone has told.
-			const wasAsked = outcome !== "unchanged" && (outcome !== "removed" || !this.#find(sub));
+			const wasAsked =
+				!("identity" in next.told) ||
+				(outcome !== "unchanged" && (outcome !== "absent" || !this.#find(sub)));
 			const change = wasAsked ? this.#changes.get(sub) : next.change;
 			for (const heard of version ? [this.#heard, this.#heardByNewer] : [this.#heard]) {
 				heard.set(sub, Math.max(change ?? 0, heard.get(sub) ?? 0));

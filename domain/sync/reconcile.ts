@@ -169,7 +169,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Summary> {
 			return;
 		}
 		(await account.asyncAndThen<RecordedUser, RecordUserError>(record)).match(
-			({ outcome }) => summary[outcome]++,
+			({ outcome }) => summary[outcome === "absent" ? "unchanged" : outcome]++,
 			(error) => fail({ sub, error }),
 		);
 	}

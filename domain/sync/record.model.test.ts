@@ -265,6 +265,7 @@ class World {
 			},
 			userPool: {
 				findAccount: (username) => around(poolFails, () => pool.findAccount(username)),
+				findUsername: (sub) => around(poolFails, () => pool.findUsername(sub)),
 				link: (username, userId) => around(poolFails, () => pool.link(username, userId)),
 			},
 		};

@@ -22,6 +22,11 @@ class Pool extends TestPool {
 		return super.findAccount(username);
 	}
 
+	override findUsername(sub: string) {
+		this.calls.push("findUsername");
+		return super.findUsername(sub);
+	}
+
 	override link(username: string, userId: string) {
 		this.calls.push("link");
 		return super.link(username, userId);
@@ -163,7 +168,7 @@ test("what somebody makes up makes recordUser look, and changes nothing", async 
 		t.deepEqual((await record(forged))._unsafeUnwrap(), { outcome: "unchanged", user: before });
 	}
 	const nobody = { identity: person() };
-	t.deepEqual((await record(nobody))._unsafeUnwrap(), { outcome: "removed" });
+	t.deepEqual((await record(nobody))._unsafeUnwrap(), { outcome: "absent" });
 	t.deepEqual((await users.findBySub(eve.sub))._unsafeUnwrap(), eves);
 	t.is(pool.accounts.get(ada.username)?.userId, before.userId);
 	t.is(pool.accounts.get(eve.username)?.userId, eves.userId);
@@ -231,7 +236,7 @@ test("a userId that an account brings along is not believed", async (t) => {
 test("an account that is gone leaves no profile, whether it had one or not", async (t) => {
 	const { pool, record } = open();
 	const never = person();
-	t.deepEqual((await record({ identity: never }))._unsafeUnwrap(), { outcome: "removed" });
+	t.deepEqual((await record({ identity: never }))._unsafeUnwrap(), { outcome: "absent" });
 	const once = pool.put(person());
 	await record(once);
 	pool.accounts.delete(once.identity.username);
@@ -251,12 +256,59 @@ test("an event of a deleted account that says nothing new is believed, at one ro
 	t.deepEqual(pool.calls, []);
 });
 
+test("of a sub alone, a new account is recorded, a changed one changed, and a link written", async (t) => {
+	const { pool, record } = open();
+	const { identity } = pool.put(person({ name: "Ada Byron" }));
+	const { sub, username } = identity;
+	const outcome = async () => (await record({ sub }))._unsafeUnwrap().outcome;
+	t.is(await outcome(), "created");
+	const { userId } = (await users.findBySub(sub))._unsafeUnwrap();
+	t.is(pool.accounts.get(username)?.userId, userId);
+	pool.calls.length = 0;
+	t.is(await outcome(), "unchanged");
+	t.deepEqual(pool.calls, ["findAccount"]);
+	pool.put({ ...identity, name: "Ada Lovelace" });
+	t.is(await outcome(), "updated");
+	t.like((await users.findBySub(sub))._unsafeUnwrap(), { name: "Ada Lovelace", userId });
+	pool.link(username, "somebody-else");
+	t.is(await outcome(), "linked");
+	await users.remove(sub);
+	t.is(await outcome(), "created");
+	t.is((await users.findBySub(sub))._unsafeUnwrap().userId, userId);
+});
+
+test("of a sub alone, the profile of an account that is gone is removed, and of nobody's sub nothing is left", async (t) => {
+	const { pool, record } = open();
+	const gone = pool.put(person());
+	await record(gone);
+	pool.accounts.delete(gone.identity.username);
+	const { sub } = gone.identity;
+	t.deepEqual((await record({ sub }))._unsafeUnwrap(), { outcome: "removed" });
+	t.deepEqual((await record({ sub }))._unsafeUnwrap(), { outcome: "absent" });
+	t.is((await users.findBySub(sub))._unsafeUnwrapErr().type, "UserNotFound");
+	const unconfirmed = pool.put(person(), false).identity;
+	t.deepEqual((await record({ sub: unconfirmed.sub }))._unsafeUnwrap(), { outcome: "unconfirmed" });
+});
+
+test("of a federated account's sub alone, the account is found under its own username, and never taken for gone", async (t) => {
+	const { pool, record } = open();
+	const { identity } = pool.put(person({ username: `Google_${randomUUID()}` }));
+	const { sub, username } = identity;
+	t.is((await record({ sub }))._unsafeUnwrap().outcome, "created");
+	t.deepEqual(pool.calls, ["findAccount", "findUsername", "findAccount", "link"]);
+	pool.calls.length = 0;
+	t.is((await record({ sub }))._unsafeUnwrap().outcome, "unchanged");
+	t.deepEqual(pool.calls, ["findAccount"]);
+	pool.accounts.delete(username);
+	t.is((await record({ sub }))._unsafeUnwrap().outcome, "removed");
+});
+
 test("a username that was taken again links no profile of the account that had it before", async (t) => {
 	const { pool, record } = open();
 	const username = `Google_${randomUUID()}`;
 	const before = person({ username });
 	const now = pool.put(person({ username }));
-	t.deepEqual((await record({ identity: before }))._unsafeUnwrap(), { outcome: "removed" });
+	t.deepEqual((await record({ identity: before }))._unsafeUnwrap(), { outcome: "absent" });
 	t.is(pool.accounts.get(username)?.userId, undefined);
 	t.is((await record(now))._unsafeUnwrap().outcome, "created");
 });
@@ -307,6 +359,7 @@ test("a pool that is unavailable is an error, and the next run finishes the work
 	const unavailable = { type: "UserPoolUnavailable", retryable: true, cause: undefined } as const;
 	const broken: UserPool = {
 		findAccount: () => errAsync(unavailable),
+		findUsername: () => errAsync(unavailable),
 		link: () => errAsync(unavailable),
 	};
 	const failed = await recordUser({ users, userPool: broken })(account);
@@ -320,6 +373,7 @@ test("a link that cannot be written is an error, and the next run writes it", as
 	const unavailable = { type: "UserPoolUnavailable", retryable: true, cause: undefined } as const;
 	const broken: UserPool = {
 		findAccount: (username) => pool.findAccount(username),
+		findUsername: (sub) => pool.findUsername(sub),
 		link: () => errAsync(unavailable),
 	};
 	const failed = await recordUser({ users, userPool: broken })(account);

@@ -8,7 +8,7 @@ import type {
 	UserPoolUnavailable,
 } from "../errors";
 import type { User } from "../user/entity";
-import { type Account, hasIdentity, isUserId } from "../user/identity";
+import { type Account, hasIdentity, type Identity, isUserId } from "../user/identity";
 import type { Users } from "../user/users";
 
 /** An account as the user pool itself says it is. */
@@ -19,21 +19,23 @@ export interface PoolAccount extends Account {
 
 /** What recordUser needs of a user pool. */
 export interface UserPool {
-	/** Reads an account as it is now. */
+	/** Reads an account as it is now, by its username; a local account is known by its `sub` as well, a federated one is not. */
 	findAccount(
 		username: string,
 	): ResultAsync<PoolAccount, AccountNotFound | InvalidIdentity | UserPoolUnavailable>;
+	/** Finds the username of the account that has this `sub`. It may not know of what happened a moment ago. */
+	findUsername(sub: string): ResultAsync<string, AccountNotFound | UserPoolUnavailable>;
 	/** Writes the profile's `userId` to the account, so that tokens carry it. */
 	link(username: string, userId: string): ResultAsync<void, AccountNotFound | UserPoolUnavailable>;
 }
 
 /**
  * What recordUser found or did. `linked`: nothing but the link was written. `removed`: the account is gone, and so is its profile.
- * `unconfirmed`: the account was never confirmed, and nothing was written.
+ * `unconfirmed`: the account was never confirmed, and nothing was written. `absent`: there is neither an account nor a profile.
  */
 export type RecordedUser =
 	| { readonly outcome: "created" | "updated" | "linked" | "unchanged"; readonly user: User }
-	| { readonly outcome: "removed" | "unconfirmed" };
+	| { readonly outcome: "removed" | "unconfirmed" | "absent" };
 
 export type RecordUserError =
 	| InvalidIdentity
@@ -42,9 +44,12 @@ export type RecordUserError =
 	| StoreUnavailable
 	| UserPoolUnavailable;
 
+/** Whom to record: an account, with what is told of it, or no more than whose it is. */
+export type Told = Account | Pick<Identity, "sub">;
+
 /** Records an account; see {@link recordUser}. */
 export type RecordUser = (
-	told: Account,
+	told: Told,
 	as?: "hint" | "fact",
 ) => ResultAsync<RecordedUser, RecordUserError>;
 
@@ -63,9 +68,11 @@ const attempts = 5;
  * Only what Cognito itself has told a moment ago, as to a trigger at confirmation, may be passed as a `fact`: of a new account
  * it is believed.
  *
- * Cost, in round trips: 1 when there is nothing to do, 2 of a hint that knows no link; 1 or 2 for an account that is not confirmed;
- * 3 for a new one (AdminGetUser, PutItem, AdminUpdateUserAttributes), 2 where it is passed as a fact; 3 for a changed one (GetItem, AdminGetUser, UpdateItem); 4 for a profile that was lost; 3 where an account is gone
- * (GetItem, AdminGetUser, DeleteItem). One more where the link is wrong, or the account has changed since a hint that knew no link.
+ * Cost, in round trips: 1 when there is nothing to do, 2 of a hint that knows no link or a `sub` alone; 1 or 2 for an account that
+ * is not confirmed; 3 for a new one (AdminGetUser, PutItem, AdminUpdateUserAttributes), 2 where it is passed as a fact; 3 for a
+ * changed one (GetItem, AdminGetUser, UpdateItem); 4 for a profile that was lost; 3 where an account is gone (GetItem, AdminGetUser,
+ * DeleteItem). One more where the link is wrong, or the account has changed since a hint that knew no link; one more for a new account
+ * of which the `sub` alone is told, and three if it is federated.
  *
  * @returns what it found or did; `ConcurrentUpdate`, to be retried later, when others removed the profile in between or wrote it
  * five times; `InvalidIdentity` or `CorruptUser` for an account or a profile that cannot be read; otherwise what is unavailable
@@ -90,6 +97,13 @@ export function recordUser({
 			.map((account): PoolAccount | undefined =>
 				account.identity.sub === sub ? account : undefined,
 			)
+			.orElse((error) => (error.type === "AccountNotFound" ? ok(undefined) : err(error)));
+
+	/** The account that has a sub, whatever its username: that of a federated one is not its sub. */
+	const findAccountBySub = (sub: string) =>
+		userPool
+			.findUsername(sub)
+			.andThen((username) => findAccount(sub, username))
 			.orElse((error) => (error.type === "AccountNotFound" ? ok(undefined) : err(error)));
 
 	const register = (account: Account, userId?: string) =>
@@ -122,41 +136,49 @@ export function recordUser({
 	};
 
 	const record = (
-		told: Account,
+		told: Told,
 		as: "hint" | "fact",
 	): ResultAsync<RecordedUser, RecordUserError | AccountNotFound> =>
 		safeTry(async function* () {
-			const { sub, username } = told.identity;
+			const hint = "identity" in told ? told : undefined;
+			const sub = subOf(told);
+			// A hint that knows no link is of an account that most likely has no profile yet.
+			const looksFirst = !hint || hint.userId !== undefined;
 			let user: User | undefined;
 			let outcome: "created" | "updated" | "linked" | "unchanged" = "unchanged";
 
-			if (as === "fact" && told.userId === undefined) {
-				({ user, outcome } = yield* register(told));
-				if (hasIdentity(user, told.identity)) {
-					yield* userPool.link(username, user.userId);
-					return ok({ outcome: outcome === "created" ? outcome : ("linked" as const), user });
-				}
-			} else if (told.userId !== undefined) {
+			if (looksFirst) {
 				user = yield* findUser(sub);
-				if (user && hasIdentity(user, told.identity) && user.userId === told.userId) {
+				if (user && hint && hasIdentity(user, hint.identity) && user.userId === hint.userId) {
 					return ok({ outcome, user });
+				}
+			} else if (as === "fact") {
+				({ user, outcome } = yield* register(hint));
+				if (hasIdentity(user, hint.identity)) {
+					yield* userPool.link(hint.identity.username, user.userId);
+					return ok({ outcome: outcome === "created" ? outcome : ("linked" as const), user });
 				}
 			}
 
+			const username = hint?.identity.username ?? user?.username ?? sub;
 			let account = yield* findAccount(sub, username);
 			if (!account) {
 				user ??= yield* findUser(sub);
-				// Neither an account nor a profile: what others may be making meanwhile is not this one's to remove.
-				if (!user) return ok({ outcome: "removed" as const });
-				if (user.username !== username) account = yield* findAccount(sub, user.username);
-				if (!account) return err(accountNotFound);
+				if (!user) {
+					account = hint ? undefined : yield* findAccountBySub(sub);
+					// What others may be making meanwhile is not this one's to remove.
+					if (!account) return ok({ outcome: "absent" as const });
+				} else {
+					if (user.username !== username) account = yield* findAccount(sub, user.username);
+					if (!account) return err(accountNotFound);
+				}
 			}
 			if (!account.confirmed) return ok({ outcome: "unconfirmed" as const });
 
 			// No lock that was taken on a profile may store what was read before it.
 			let isOlderThanUser = user === undefined;
 			// An account that is linked has most likely a profile, unless none was found above; one that is not has most likely none.
-			if (!user && told.userId === undefined && account.userId !== undefined) {
+			if (!user && !looksFirst && account.userId !== undefined) {
 				user = yield* findUser(sub);
 			}
 			if (!user) {
@@ -194,10 +216,12 @@ export function recordUser({
 	return (told, as = "hint") =>
 		record(told, as).orElse((error) =>
 			error.type === "AccountNotFound"
-				? users.remove(told.identity.sub).map(() => ({ outcome: "removed" as const }))
+				? users.remove(subOf(told)).map(() => ({ outcome: "removed" as const }))
 				: errAsync(error),
 		);
 }
+
+const subOf = (told: Told) => ("identity" in told ? told.identity : told).sub;
 
 const accountNotFound: AccountNotFound = { type: "AccountNotFound" };
 const concurrentUpdate: ConcurrentUpdate = { type: "ConcurrentUpdate" };
