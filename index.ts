@@ -1,16 +1,20 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { trailPattern } from "./adapters/cloudTrail";
 import { tableDefinition } from "./domain/table";
 import { problemWithAttributes } from "./domain/user/checkAttributes";
 import { eventSource, eventTypes } from "./domain/user/events";
 import { identityEntries } from "./domain/user/identity";
 import { linkAttribute } from "./domain/user/registry";
-import { Alarm } from "./infra/alarm";
-import { BundledFunction } from "./infra/bundledFunction";
+import { allow } from "./infra/allow";
+import { Dashboard } from "./infra/dashboard";
 import { attributesFor, type PoolAttribute, poolSchemas } from "./infra/poolSchema";
+import { questions } from "./infra/questions";
+import { countRecorded } from "./infra/recorded";
 import { readSettings } from "./infra/settings";
 import { Subscriber } from "./infra/subscriber";
 import { tableKeys } from "./infra/tableKeys";
+import { Trigger } from "./infra/trigger";
 
 const settings = readSettings();
 const { logRetentionDays, writeMode } = settings;
@@ -27,6 +31,8 @@ const table = new aws.dynamodb.Table(
 	{
 		billingMode: "PAY_PER_REQUEST",
 		...tableKeys(tableDefinition),
+		streamEnabled: true,
+		streamViewType: "NEW_AND_OLD_IMAGES",
 		serverSideEncryption: { enabled: true },
 		pointInTimeRecovery: { enabled: true },
 		deletionProtectionEnabled: settings.protect,
@@ -50,38 +56,32 @@ const bus = new aws.cloudwatch.EventBus("users");
 // The archive lets events be replayed to a subscriber that was added late or was broken.
 new aws.cloudwatch.EventArchive("users", { eventSourceArn: bus.arn, retentionDays });
 
-const publishEvents: aws.iam.PolicyStatement = {
-	Effect: "Allow",
-	Action: ["events:PutEvents"],
-	Resource: bus.arn,
-};
-const writeProfiles: aws.iam.PolicyStatement[] = [
-	{
-		Effect: "Allow",
-		Action: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
-		Resource: table.arn,
-	},
+const publishEvents = allow(bus.arn, "events:PutEvents");
+const writeProfiles = [
+	allow(
+		table.arn,
+		"dynamodb:GetItem",
+		"dynamodb:PutItem",
+		"dynamodb:UpdateItem",
+		"dynamodb:DeleteItem",
+	),
 	// To see that nobody else has the userId under which a lost profile comes back.
-	{
-		Effect: "Allow",
-		Action: ["dynamodb:Query"],
-		Resource: pulumi.interpolate`${table.arn}/index/GSI2`,
-	},
+	allow(pulumi.interpolate`${table.arn}/index/GSI2`, "dynamodb:Query"),
 ];
 
-/** Both triggers run within the 5 seconds that Cognito waits: https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html */
+/** What both triggers have in common. */
 const trigger = {
-	timeout: 5,
+	alarms,
+	logRetentionDays,
 	environment: {
 		EVENT_BUS_NAME: bus.name,
 		WRITE_MODE: writeMode,
 		...(writeMode === "immediate" && { TABLE_NAME: table.name }),
 	},
-	logRetentionDays,
 };
 
 // A sign-up was confirmed: tell the bus, and in immediate mode write the profile first.
-const postConfirmation = new BundledFunction("postConfirmation", {
+const postConfirmation = new Trigger("postConfirmation", {
 	callbackFactory: () => {
 		const { handler } =
 			require("./handlers/postConfirmation") as typeof import("./handlers/postConfirmation");
@@ -91,7 +91,7 @@ const postConfirmation = new BundledFunction("postConfirmation", {
 });
 
 // Somebody signed in: tell the bus, as the account may be new to us, or have changed.
-const postAuthentication = new BundledFunction("postAuthentication", {
+const postAuthentication = new Trigger("postAuthentication", {
 	callbackFactory: () => {
 		const { handler } =
 			require("./handlers/postAuthentication") as typeof import("./handlers/postAuthentication");
@@ -135,11 +135,11 @@ const userPool = new aws.cognito.UserPool(
 	{ protect: settings.protect },
 );
 
-const linkAccounts: aws.iam.PolicyStatement = {
-	Effect: "Allow",
-	Action: ["cognito-idp:AdminGetUser", "cognito-idp:AdminUpdateUserAttributes"],
-	Resource: userPool.arn,
-};
+const linkAccounts = allow(
+	userPool.arn,
+	"cognito-idp:AdminGetUser",
+	"cognito-idp:AdminUpdateUserAttributes",
+);
 
 for (const fn of triggers) {
 	fn.letInvoke("cognito-idp.amazonaws.com", userPool.arn);
@@ -162,73 +162,44 @@ const client = new aws.cognito.UserPoolClient("users", {
 	writeAttributes: attributesFor(attributes, "readWrite"),
 });
 
-/** What every subscriber of our events has in common. */
-const subscriber = {
-	bus,
-	source: eventSource,
-	alarms,
-	logRetentionDays,
-	deadLetterRetentionDays: retentionDays,
-};
+/** What every function has in common that is given its work. */
+const consumer = { alarms, logRetentionDays, deadLetterRetentionDays: retentionDays };
 
-// The first subscriber: writes the profile that an event tells of, and links the account to it.
+/** What every subscriber of our events has in common. */
+const subscriber = { ...consumer, bus, source: eventSource };
+
+// The first subscriber: writes the profile that an event tells of, and links the account to it. Where the account has a trail, it is told
+// of changes and deletions too. Two batches at once spare Cognito's quotas.
 const recordUser = new Subscriber("recordUser", {
 	...subscriber,
 	detailTypes: eventTypes,
+	defaultBusPattern: trailPattern(userPool.id),
 	callbackFactory: () => {
 		const { handler } = require("./handlers/recordUser") as typeof import("./handlers/recordUser");
 		return handler;
 	},
 	timeout: 30,
+	maximumConcurrency: 2,
 	environment: { TABLE_NAME: table.name, USER_POOL_ID: userPool.id },
 });
-recordUser.allow("record", [...writeProfiles, linkAccounts]);
+recordUser.allow("record", [
+	...writeProfiles,
+	linkAccounts,
+	allow(userPool.arn, "cognito-idp:ListUsers"),
+]);
 
-// The triggers fail open, so Lambda sees no error in most of what fails: what they log as one is counted as well.
-const errorMetric = {
-	namespace: `${pulumi.getProject()}/${pulumi.getStack()}`,
-	name: "TriggerErrors",
-};
-new aws.cloudwatch.LogMetricFilter("postConfirmation", errorsLoggedBy(postConfirmation));
-new aws.cloudwatch.LogMetricFilter("postAuthentication", errorsLoggedBy(postAuthentication));
-new Alarm("triggerErrors", {
-	topic: alarms,
-	description: "A trigger could not record or publish a user; see the logs of the triggers.",
-	metricQueries: [
-		{
-			id: "errors",
-			expression: "FILL(logged, 0) + FILL(confirmation, 0) + FILL(authentication, 0)",
-			returnData: true,
-		},
-		sumOf("logged", errorMetric.namespace, errorMetric.name),
-		sumOf("confirmation", "AWS/Lambda", "Errors", { FunctionName: postConfirmation.name }),
-		sumOf("authentication", "AWS/Lambda", "Errors", { FunctionName: postAuthentication.name }),
-	],
-});
+for (const fn of [...triggers, recordUser]) countRecorded(fn);
 
 export const region = aws.getRegionOutput().region;
+
+// One row for each question that whoever looks has.
+const dashboard = new Dashboard("users", region, () =>
+	questions({ userPool, client, triggers, recordUser, table }),
+);
+
 export const userPoolId = userPool.id;
 export const userPoolClientId = client.id;
 export const tableName = table.name;
 export const eventBusName = bus.name;
 export const deadLetterQueueUrl = recordUser.deadLetters.url;
-
-function errorsLoggedBy(fn: { logGroup: aws.cloudwatch.LogGroup }) {
-	return {
-		logGroupName: fn.logGroup.name,
-		pattern: '{ $.level = "ERROR" }',
-		metricTransformation: { ...errorMetric, value: "1" },
-	};
-}
-
-function sumOf(
-	id: string,
-	namespace: string,
-	metricName: string,
-	dimensions?: Record<string, pulumi.Input<string>>,
-) {
-	return {
-		id,
-		metric: { namespace, metricName, stat: "Sum", period: 60, ...(dimensions && { dimensions }) },
-	};
-}
+export const dashboardUrl = dashboard.url;

@@ -1,14 +1,19 @@
 import { CognitoIdentityProviderClient } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { okAsync, type Result, type ResultAsync } from "neverthrow";
+import { isOfTrail, parseTrail } from "../adapters/cloudTrail";
 import { createUserPool } from "../adapters/userPool";
-import { recordUser } from "../domain/sync/record";
+import type { InvalidEvent, InvalidIdentity } from "../domain/errors";
+import { recordUser, type Told } from "../domain/sync/record";
 import { openTable } from "../domain/table";
 import { parseEvent } from "../domain/user/events";
 import { createUsers } from "../domain/user/users";
 import { consumerLimits } from "./runtime/clientLimits";
+import { consume } from "./runtime/consume";
 import { environment } from "./runtime/environment";
-import { logFailure } from "./runtime/log";
+import { type Failure, logRecorded } from "./runtime/log";
 
+const userPoolId = environment("USER_POOL_ID");
 const record = recordUser({
 	users: createUsers(
 		openTable({
@@ -16,28 +21,19 @@ const record = recordUser({
 			client: new DynamoDBClient(consumerLimits),
 		}),
 	),
-	userPool: createUserPool(
-		environment("USER_POOL_ID"),
-		new CognitoIdentityProviderClient(consumerLimits),
-	),
+	userPool: createUserPool(userPoolId, new CognitoIdentityProviderClient(consumerLimits)),
 });
 
-/**
- * Consumes the events of the bus: records the user that each names. It throws what it could not do, which is how Lambda
- * learns to try again, and in the end to put the event into the dead-letter queue:
- * https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
- */
-export async function handler(event: unknown): Promise<void> {
-	const parsed = parseEvent(event);
-	if (parsed.isErr()) {
-		logFailure(parsed.error);
-		throw new Error(parsed.error.type);
-	}
-	const { sub } = parsed.value.account.identity;
-	const recorded = await record(parsed.value.account);
-	if (recorded.isErr()) {
-		logFailure(recorded.error, sub);
-		throw new Error(recorded.error.type);
-	}
-	console.info({ outcome: recorded.value.outcome, sub });
-}
+/** Records the user that an event is about, whether a trigger or CloudTrail tells of the account. */
+export const handler = consume((event) => {
+	const told: Result<Told | undefined, InvalidEvent | InvalidIdentity> = isOfTrail(event)
+		? parseTrail(event, userPoolId)
+		: parseEvent(event).map(({ account }) => account);
+	return told.asyncAndThen((told): ResultAsync<void, Failure> => {
+		if (told === undefined) return okAsync(undefined);
+		const { sub } = "identity" in told ? told.identity : told;
+		return record(told)
+			.map(({ outcome }) => logRecorded({ outcome, sub, by: "event" }))
+			.mapErr((error) => ({ ...error, sub }));
+	});
+});

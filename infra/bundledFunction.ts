@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { bundle } from "./bundle";
+import { type Metric, ownMetric } from "./metric";
 
 export interface BundledFunctionArgs<Event, Answer> {
 	/** Makes the handler, once per cold start. It captures nothing, and requires its module by a relative path. */
@@ -52,6 +53,22 @@ export class BundledFunction<Event, Answer> extends aws.lambda.CallbackFunction<
 				Resource: pulumi.interpolate`${logGroup.arn}:log-stream:*`,
 			},
 		]);
+	}
+
+	/**
+	 * Counts the lines of the function's log that match a pattern, as a metric of this stack's own.
+	 *
+	 * @param purpose names the filter, once per function, and with the function the metric, unless one is given
+	 * @param pattern https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+	 * @param metric its dimensions are fields of the line, such as `$.level`
+	 */
+	count(purpose: string, pattern: string, metric = ownMetric(`${this.#name}-${purpose}`)): Metric {
+		new aws.cloudwatch.LogMetricFilter(`${this.#name}-${purpose}`, {
+			logGroupName: this.logGroup.name,
+			pattern,
+			metricTransformation: { ...metric, value: "1" },
+		});
+		return metric;
 	}
 
 	/** Attaches an inline policy to the function's role. The purpose names it, once per function. */

@@ -1,87 +1,141 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { Alarm } from "./alarm";
 import { BundledFunction, type BundledFunctionArgs } from "./bundledFunction";
+import { DeadLetterQueue, type DeadLetterQueueArgs } from "./deadLetterQueue";
+import { queueMetric } from "./metric";
 
-const day = 24 * 60 * 60;
+const minute = 60;
+const hour = 60 * minute;
 
-export interface SubscriberArgs extends BundledFunctionArgs<unknown, void> {
+/** For so long an event is tried that may succeed later. */
+const triedFor = 6 * hour;
+
+/** The most that SQS takes: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue.html */
+const mostReceives = 1_000;
+
+export interface SubscriberArgs
+	extends BundledFunctionArgs<SQSEvent, SQSBatchResponse>,
+		DeadLetterQueueArgs {
 	readonly bus: aws.cloudwatch.EventBus;
 	/** Which events it gets: those of this source that have one of these detail types. */
 	readonly source: string;
 	readonly detailTypes: readonly string[];
-	/** The topic of the alarm that an event rests in the dead-letter queue. */
-	readonly alarms: aws.sns.Topic;
-	/** How many days the dead-letter queue keeps an event; SQS takes 14 at the most. */
-	readonly deadLetterRetentionDays: number;
+	/** What else it gets: what matches this event pattern on the account's default bus, where AWS tells of its own. */
+	readonly defaultBusPattern?: object;
+	/** How many batches of up to ten events are worked on at once; from 2, and 10 unless given. */
+	readonly maximumConcurrency?: number;
 }
 
 /**
- * A function that gets the events of a bus, with all that it takes to lose none unseen: the rule, who may invoke and send, the
- * repetitions, a dead-letter queue of its own for what could not be delivered or consumed, and an alarm as soon as one rests
- * there. What else the function may do is said by `allow`.
+ * A function that gets the events of a bus, with all that it takes to lose none unseen: the rule, a queue between it and the function,
+ * and alarms. The function takes events in batches and answers which of them failed: `consume` in handlers/runtime makes that of the work
+ * on one event. What failed comes again for six hours, and then goes to a dead-letter queue of its own, from which SQS's own redrive
+ * brings it back. What else the function may do is said by `allow`.
  *
- * An event comes at least once, and may come late. The function throws what it could not do: Lambda tries it three times.
+ * An event comes at least once, may come late, and in any order.
  */
-export class Subscriber extends BundledFunction<unknown, void> {
-	readonly deadLetters: aws.sqs.Queue;
+export class Subscriber extends BundledFunction<SQSEvent, SQSBatchResponse> {
+	readonly queue: aws.sqs.Queue;
+	readonly deadLetters: DeadLetterQueue;
 
 	constructor(name: string, args: SubscriberArgs) {
-		super(name, args);
-		const { bus, source, detailTypes, alarms: topic } = args;
-		this.deadLetters = new aws.sqs.Queue(name, {
-			messageRetentionSeconds: args.deadLetterRetentionDays * day,
+		const deadLetters = new DeadLetterQueue(name, args);
+		const environment = { ...args.environment, DEAD_LETTER_QUEUE_URL: deadLetters.url };
+		super(name, { ...args, environment });
+		this.deadLetters = deadLetters;
+
+		// Six times the function's time-out: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+		const visibilityTimeoutSeconds = Math.max(6 * args.timeout, minute);
+		this.queue = new aws.sqs.Queue(name, {
+			visibilityTimeoutSeconds,
+			messageRetentionSeconds: args.deadLetterRetentionDays * 24 * hour,
 			sqsManagedSseEnabled: true,
-		});
-
-		// What the function fails on, Lambda tries again, and then sends to the dead-letter queue.
-		this.allow("deadLetters", [
-			{ Effect: "Allow", Action: ["sqs:SendMessage"], Resource: this.deadLetters.arn },
-		]);
-		new aws.lambda.FunctionEventInvokeConfig(name, {
-			functionName: this.name,
-			maximumRetryAttempts: 2,
-			maximumEventAgeInSeconds: day / 4,
-			destinationConfig: { onFailure: { destination: this.deadLetters.arn } },
-		});
-
-		// What does not reach the function within a day, EventBridge sends there.
-		const rule = new aws.cloudwatch.EventRule(name, {
-			eventBusName: bus.name,
-			eventPattern: JSON.stringify({ source: [source], "detail-type": detailTypes }),
-		});
-		this.letInvoke("events.amazonaws.com", rule.arn);
-		new aws.sqs.QueuePolicy(name, {
-			queueUrl: this.deadLetters.url,
-			policy: pulumi.jsonStringify({
-				Version: "2012-10-17",
-				Statement: [
-					{
-						Effect: "Allow",
-						Principal: { Service: "events.amazonaws.com" },
-						Action: "sqs:SendMessage",
-						Resource: this.deadLetters.arn,
-						Condition: { ArnEquals: { "aws:SourceArn": rule.arn } },
-					},
-				],
+			redrivePolicy: pulumi.jsonStringify({
+				deadLetterTargetArn: deadLetters.arn,
+				maxReceiveCount: Math.min(Math.ceil(triedFor / visibilityTimeoutSeconds), mostReceives),
 			}),
 		});
+
+		const ours = { source: [args.source], "detail-type": args.detailTypes };
+		const rules = [this.#follow(name, ours, args.bus)];
+		if (args.defaultBusPattern) rules.push(this.#follow(`${name}-default`, args.defaultBusPattern));
+		for (const [of, queue] of [
+			[name, this.queue],
+			[`${name}-deadLetters`, deadLetters],
+		] as const) {
+			new aws.sqs.QueuePolicy(of, {
+				queueUrl: queue.url,
+				policy: pulumi.jsonStringify({
+					Version: "2012-10-17",
+					Statement: [
+						{
+							Effect: "Allow",
+							Principal: { Service: "events.amazonaws.com" },
+							Action: "sqs:SendMessage",
+							Resource: queue.arn,
+							Condition: { ArnEquals: { "aws:SourceArn": rules.map(({ arn }) => arn) } },
+						},
+					],
+				}),
+			});
+		}
+
+		const policy = this.allow("consume", [
+			{
+				Effect: "Allow",
+				Action: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+				Resource: this.queue.arn,
+			},
+			// What can never succeed, the function itself sends there.
+			{ Effect: "Allow", Action: ["sqs:SendMessage"], Resource: deadLetters.arn },
+		]);
+		new aws.lambda.EventSourceMapping(
+			name,
+			{
+				eventSourceArn: this.queue.arn,
+				functionName: this.name,
+				batchSize: 10,
+				functionResponseTypes: ["ReportBatchItemFailures"],
+				scalingConfig: { maximumConcurrency: args.maximumConcurrency ?? 10 },
+			},
+			{ dependsOn: [policy] },
+		);
+
+		new Alarm(`${name}-age`, {
+			topic: args.alarms,
+			description: `${name} is behind: an event waits for more than 15 minutes.`,
+			metrics: [queueMetric("ApproximateAgeOfOldestMessage", this.queue)],
+			statistic: "Maximum",
+			threshold: 15 * minute,
+		});
+		// What was received three times is no longer part of the age, so that an outage would not show there:
+		// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+		new Alarm(`${name}-failing`, {
+			topic: args.alarms,
+			description: `${name} has failed for 15 minutes, and tries again for six hours; its log says why.`,
+			metrics: [this.count("errors", '{ $.level = "ERROR" }')],
+			statistic: "Sum",
+			period: 5 * minute,
+			datapoints: 3,
+		});
+	}
+
+	/** Sends what matches a pattern to the queue, and what the queue does not take within a day, to the dead-letter queue. */
+	#follow(name: string, pattern: object, bus?: aws.cloudwatch.EventBus): aws.cloudwatch.EventRule {
+		const onBus = bus && { eventBusName: bus.name };
+		const rule = new aws.cloudwatch.EventRule(name, {
+			...onBus,
+			eventPattern: pulumi.jsonStringify(pattern),
+		});
 		new aws.cloudwatch.EventTarget(name, {
+			...onBus,
 			rule: rule.name,
-			eventBusName: bus.name,
-			arn: this.arn,
-			retryPolicy: { maximumEventAgeInSeconds: day, maximumRetryAttempts: 185 },
+			arn: this.queue.arn,
+			retryPolicy: { maximumEventAgeInSeconds: 24 * hour, maximumRetryAttempts: 185 },
 			deadLetterConfig: { arn: this.deadLetters.arn },
 		});
-
-		new Alarm(name, {
-			topic,
-			description: `Events that ${name} could not consume rest in its dead-letter queue.`,
-			namespace: "AWS/SQS",
-			metricName: "ApproximateNumberOfMessagesVisible",
-			dimensions: { QueueName: this.deadLetters.name },
-			statistic: "Maximum",
-			period: 60,
-		});
+		return rule;
 	}
 }

@@ -8,7 +8,7 @@ import type {
 	UserPoolUnavailable,
 } from "../errors";
 import type { User } from "../user/entity";
-import { type Account, hasIdentity, type Identity, isUserId } from "../user/identity";
+import { type Account, hasIdentity, type Identity, isUuid } from "../user/identity";
 import type { Users } from "../user/users";
 
 /** An account as the user pool itself says it is. */
@@ -118,7 +118,7 @@ export function recordUser({
 
 	/** The userId that an account is linked to, if a profile may have it: if no other one does. */
 	const linkedUserId = ({ identity, userId }: PoolAccount) => {
-		if (!isUserId(userId)) return ok(undefined);
+		if (!isUuid(userId)) return ok(undefined);
 		return users
 			.findByUserId(userId)
 			.map(({ sub }) => (sub === identity.sub ? userId : undefined))

@@ -16,7 +16,7 @@ import {
 	parseIdentity,
 	type Users,
 } from "..";
-import { identityNames, isIdentityValue, isUserId, readIdentity } from "./identity";
+import { identityNames, isIdentityValue, isUuid, readIdentity } from "./identity";
 import { claimedSince, emailClaim, emailPartition, profileKey, storeAttributes } from "./keys";
 import { linkAttribute } from "./registry";
 
@@ -235,13 +235,13 @@ test("nothing but a UUID is a userId, whatever it is", (t) => {
 				hostileText.map((text) => `${uuid}${text}`),
 			),
 			(id) => {
-				if (isUserId(id) && id !== uuid) throw new Error(`taken: ${id}`);
+				if (isUuid(id) && id !== uuid) throw new Error(`taken: ${id}`);
 			},
 		),
 		{ numRuns: 5_000 },
 	);
-	t.true(isUserId(uuid));
-	t.false(isUserId(`${uuid}\n`));
+	t.true(isUuid(uuid));
+	t.false(isUuid(`${uuid}\n`));
 });
 
 test("an email that is accepted fits into a key of DynamoDB, however much longer it gets lowercased", (t) => {

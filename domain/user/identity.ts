@@ -108,8 +108,8 @@ export function parseAccount(
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Whether something may be a `userId`: whether it is a UUID, as all that were ever made are. */
-export function isUserId(value: unknown): value is string {
+/** Whether something is a UUID, as every `userId` is that was ever made, and every `sub` of Cognito's. */
+export function isUuid(value: unknown): value is string {
 	return typeof value === "string" && uuid.test(value);
 }
 

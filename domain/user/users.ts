@@ -34,7 +34,7 @@ import {
 } from "../table";
 import { applicationAttributes } from "./attributes";
 import { type ApplicationFields, type User, userEntity } from "./entity";
-import { type Identity, identityNames, isIdentityValue, isUserId, parseIdentity } from "./identity";
+import { type Identity, identityNames, isIdentityValue, isUuid, parseIdentity } from "./identity";
 import { claimedSince, emailClaim, emailPartition, profileKey, userIdPartition } from "./keys";
 
 /** A change of what the application owns: a value sets the field, `null` removes it, and what is left out stays as it is. */
@@ -168,7 +168,7 @@ export function createUsers(table: SingleTable): Users {
 			: errAsync(userNotFound);
 
 	const findByUserId: Users["findByUserId"] = (userId) =>
-		isUserId(userId) ? findLast("GSI2", userIdPartition(userId)) : errAsync(userNotFound);
+		isUuid(userId) ? findLast("GSI2", userIdPartition(userId)) : errAsync(userNotFound);
 
 	const register: Users["register"] = (input, userId = randomUUID()) =>
 		parseIdentity(input).asyncAndThen((identity) => {

@@ -1,52 +1,34 @@
-import type { EventRejected } from "../../adapters/eventBus";
-import type { InvalidEvent, InvalidIdentity } from "../../domain/errors";
-import type { RecordUserError } from "../../domain/sync/record";
+import type { Issue } from "../../domain/errors";
 
-/** The work did not end within the time that a trigger has for it. */
-export interface DeadlineExceeded {
-	readonly type: "DeadlineExceeded";
+/** Anything that can go wrong in a function: an error of the domain or of an adapter, or one of the function's own. */
+export interface Failure {
+	readonly type: string;
+	/** Whom it is about. */
+	readonly sub?: string | undefined;
+	readonly issues?: readonly Issue[];
+	readonly retryable?: boolean;
+	/** What was thrown. */
+	readonly cause?: unknown;
 }
 
-/** Something threw that should not have. */
-export interface UnexpectedError {
-	readonly type: "UnexpectedError";
-	readonly cause: unknown;
+/** What recordUser did, and on whose account it was asked to: of the triggers, of an event, or of reconcile. */
+export interface Recorded {
+	readonly outcome: string;
+	readonly sub: string;
+	readonly by: "trigger" | "event" | "reconcile";
 }
 
-/** Everything that can go wrong in a function. */
-export type LoggedError =
-	| InvalidEvent
-	| InvalidIdentity
-	| RecordUserError
-	| EventRejected
-	| DeadlineExceeded
-	| UnexpectedError;
+/** Logs what was recorded as a structured line, which the metrics count. It names the person by `sub` alone. */
+export function logRecorded(recorded: Recorded): void {
+	console.info(recorded);
+}
 
 /**
  * Logs a failure as a structured line of level ERROR, which the alarms count. It names the person by `sub` alone:
  * what is logged never holds an email, a name, a token, or a message of a service, which might.
  */
-export function logFailure(failure: LoggedError, sub?: string): void {
-	console.error({ type: failure.type, sub, ...details(failure) });
-}
-
-function details(failure: LoggedError): Readonly<Record<string, unknown>> {
-	switch (failure.type) {
-		case "InvalidEvent":
-		case "InvalidIdentity":
-		case "CorruptUser":
-			return { issues: failure.issues };
-		case "StoreUnavailable":
-		case "UserPoolUnavailable":
-		case "EventRejected":
-			return { retryable: failure.retryable, cause: nameOf(failure.cause) };
-		case "UnexpectedError":
-			return { cause: nameOf(failure.cause) };
-		case "ConcurrentUpdate":
-			return { retryable: true };
-		case "DeadlineExceeded":
-			return {};
-	}
+export function logFailure({ type, sub, issues, retryable, cause }: Failure): void {
+	console.error({ type, sub, issues, retryable, cause: nameOf(cause) });
 }
 
 /** What kind of error it was: Node.js names a failed connection by code, AWS its own errors by name. */

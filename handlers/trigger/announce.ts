@@ -7,7 +7,7 @@ import type { EventType } from "../../domain/user/events";
 import { type Account, parseAccount } from "../../domain/user/identity";
 import { triggerLimits } from "../runtime/clientLimits";
 import { environment } from "../runtime/environment";
-import { type DeadlineExceeded, logFailure } from "../runtime/log";
+import { logFailure, logRecorded } from "../runtime/log";
 import { createImmediateWrite } from "./immediateWrite";
 
 /** Time for the immediate write, so that with the event after it a trigger answers in less than 4 of Cognito's 5 seconds. */
@@ -30,14 +30,14 @@ export async function announce(
 	const sub = event.request?.userAttributes?.sub;
 	try {
 		const parsed = parseAccount(event.userName, event.request.userAttributes);
-		if (parsed.isErr()) return logFailure(parsed.error, sub);
+		if (parsed.isErr()) return logFailure({ ...parsed.error, sub });
 		const account = immediateWrite
 			? await write(immediateWrite(event.userPoolId), type, parsed.value)
 			: parsed.value;
 		const published = await publish({ type, account });
-		if (published.isErr()) logFailure(published.error, sub);
+		if (published.isErr()) logFailure({ ...published.error, sub });
 	} catch (cause) {
-		logFailure({ type: "UnexpectedError", cause }, sub);
+		logFailure({ type: "UnexpectedError", sub, cause });
 	}
 }
 
@@ -46,11 +46,18 @@ async function write(record: RecordUser, type: EventType, account: Account): Pro
 	// At confirmation Cognito has told of the account a moment ago; a sign-in may meet a change that is older than it.
 	const as = type === "UserConfirmed" ? "fact" : "hint";
 	const recorded = await within(writeDeadline, record(account, as));
+	const { sub } = account.identity;
 	if (recorded.isErr()) {
-		logFailure(recorded.error, account.identity.sub);
+		logFailure({ ...recorded.error, sub });
 		return account;
 	}
+	logRecorded({ outcome: recorded.value.outcome, sub, by: "trigger" });
 	return "user" in recorded.value ? { ...account, userId: recorded.value.user.userId } : account;
+}
+
+/** The work did not end within the time that a trigger has for it. */
+interface DeadlineExceeded {
+	readonly type: "DeadlineExceeded";
 }
 
 /** Waits no longer than a deadline. The work itself goes on, which recordUser bears: it may end at any point and run again. */

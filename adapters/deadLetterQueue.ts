@@ -1,0 +1,36 @@
+import type { SQSClientConfig } from "@aws-sdk/client-sqs";
+import { ResultAsync } from "neverthrow";
+import { isRetryable } from "../domain/errors";
+
+/** SQS did not take a dead letter: it was throttled, timed out or refused. */
+export interface DeadLetterRejected {
+	readonly type: "DeadLetterRejected";
+	readonly retryable: boolean;
+	readonly cause: unknown;
+}
+
+/** Puts one message into a dead-letter queue, in one round trip. */
+export type SendDeadLetter = (body: string) => ResultAsync<void, DeadLetterRejected>;
+
+/** Makes the sending to one dead-letter queue. The client is loaded with the first letter, which most functions never send. */
+export function createSendDeadLetter(QueueUrl: string, config: SQSClientConfig): SendDeadLetter {
+	let loaded: Promise<(body: string) => Promise<unknown>> | undefined;
+
+	async function load() {
+		const { SendMessageCommand, SQSClient } = await import("@aws-sdk/client-sqs");
+		const client = new SQSClient(config);
+		return (MessageBody: string) => client.send(new SendMessageCommand({ QueueUrl, MessageBody }));
+	}
+
+	async function send(body: string): Promise<void> {
+		loaded ??= load();
+		await (await loaded)(body);
+	}
+
+	return (body) =>
+		ResultAsync.fromPromise(send(body), (cause) => ({
+			type: "DeadLetterRejected",
+			retryable: isRetryable(cause),
+			cause,
+		}));
+}
