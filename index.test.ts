@@ -27,9 +27,10 @@ const types = {
 	archive: "aws:cloudwatch/eventArchive:EventArchive",
 	bus: "aws:cloudwatch/eventBus:EventBus",
 	client: "aws:cognito/userPoolClient:UserPoolClient",
+	dashboard: "aws:cloudwatch/dashboard:Dashboard",
 	filter: "aws:cloudwatch/logMetricFilter:LogMetricFilter",
 	fn: "aws:lambda/function:Function",
-	invokeConfig: "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+	mapping: "aws:lambda/eventSourceMapping:EventSourceMapping",
 	logGroup: "aws:cloudwatch/logGroup:LogGroup",
 	permission: "aws:lambda/permission:Permission",
 	pool: "aws:cognito/userPool:UserPool",
@@ -92,12 +93,22 @@ function grants(program: Program, name: string) {
 		Action: ["cognito-idp:AdminGetUser", "cognito-idp:AdminUpdateUserAttributes"],
 		Resource: one(program, "pool", "users").arn,
 	};
+	const search = {
+		Effect: "Allow",
+		Action: ["cognito-idp:ListUsers"],
+		Resource: one(program, "pool", "users").arn,
+	};
+	const receive = {
+		Effect: "Allow",
+		Action: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+		Resource: one(program, "queue", "recordUser").arn,
+	};
 	const deadLetters = {
 		Effect: "Allow",
 		Action: ["sqs:SendMessage"],
-		Resource: one(program, "queue", "recordUser").arn,
+		Resource: one(program, "queue", "recordUser-deadLetters").arn,
 	};
-	return { logs, publish, write: [write, query], link, deadLetters };
+	return { logs, publish, write: [write, query], link, search, consume: [receive, deadLetters] };
 }
 
 const triggers = ["postConfirmation", "postAuthentication"];
@@ -124,13 +135,13 @@ test("in immediate mode a trigger may write and link as well", async (t) => {
 	}
 });
 
-test("the consumer may write, link and keep dead letters, and nothing else", async (t) => {
+test("the consumer may read its queue, write, link, search and keep dead letters, and nothing else", async (t) => {
 	const program = await declare();
-	const { logs, write, link, deadLetters } = grants(program, "recordUser");
+	const { logs, write, link, search, consume } = grants(program, "recordUser");
 	t.deepEqual(allowed(program, "recordUser"), {
 		logs: [logs],
-		record: [...write, link],
-		deadLetters: [deadLetters],
+		record: [...write, link, search],
+		consume,
 	});
 });
 
@@ -159,46 +170,43 @@ test("every function has a role of its own, which Lambda alone assumes, without 
 	);
 });
 
-test("the pool alone may invoke the triggers, and the rule alone the consumer", async (t) => {
+test("the pool alone may invoke the triggers", async (t) => {
 	const program = await declare();
-	const action = "lambda:InvokeFunction";
-	const permissionOf = (name: string) => {
+	for (const name of triggers) {
 		const invoked = one(program, "fn", name).physicalName;
 		const found = all(program, "permission").filter(({ inputs }) => inputs.function === invoked);
-		t.is(found.length, 1, name);
-		return found[0]?.inputs;
-	};
-	for (const name of triggers) {
-		t.deepEqual(permissionOf(name), {
-			action,
-			function: one(program, "fn", name).physicalName,
-			principal: "cognito-idp.amazonaws.com",
-			sourceArn: one(program, "pool", "users").arn,
-		});
+		t.deepEqual(
+			found.map(({ inputs }) => inputs),
+			[
+				{
+					action: "lambda:InvokeFunction",
+					function: invoked,
+					principal: "cognito-idp.amazonaws.com",
+					sourceArn: one(program, "pool", "users").arn,
+				},
+			],
+		);
 	}
-	t.deepEqual(permissionOf("recordUser"), {
-		action,
-		function: one(program, "fn", "recordUser").physicalName,
-		principal: "events.amazonaws.com",
-		sourceArn: one(program, "rule", "recordUser").arn,
-	});
 });
 
-test("the rule alone may send to the dead-letter queue from outside", async (t) => {
+test("the consumer's rules alone may send to its queues from outside, which are encrypted", async (t) => {
 	const program = await declare();
-	const queue = one(program, "queue", "recordUser");
-	const policy = one(program, "queuePolicy", "recordUser");
-	t.is(policy.inputs.queueUrl, queue.id);
-	t.deepEqual(JSON.parse(String(policy.inputs.policy)).Statement, [
-		{
-			Effect: "Allow",
-			Principal: { Service: "events.amazonaws.com" },
-			Action: "sqs:SendMessage",
-			Resource: queue.arn,
-			Condition: { ArnEquals: { "aws:SourceArn": one(program, "rule", "recordUser").arn } },
-		},
-	]);
-	t.is(queue.inputs.sqsManagedSseEnabled, true);
+	const rules = ["recordUser", "recordUser-default"].map((name) => one(program, "rule", name).arn);
+	for (const name of ["recordUser", "recordUser-deadLetters"]) {
+		const queue = one(program, "queue", name);
+		const policy = one(program, "queuePolicy", name);
+		t.is(policy.inputs.queueUrl, queue.id);
+		t.deepEqual(JSON.parse(String(policy.inputs.policy)).Statement, [
+			{
+				Effect: "Allow",
+				Principal: { Service: "events.amazonaws.com" },
+				Action: "sqs:SendMessage",
+				Resource: queue.arn,
+				Condition: { ArnEquals: { "aws:SourceArn": rules } },
+			},
+		]);
+		t.is(queue.inputs.sqsManagedSseEnabled, true);
+	}
 });
 
 test("the app client reads and writes what the registry lets it, and reads the link, which it cannot write", async (t) => {
@@ -281,46 +289,159 @@ test("an archive holds the callback as Pulumi wrote it and the one module that i
 	}
 });
 
-test("our events go to the consumer, and what it cannot take to the dead-letter queue", async (t) => {
+test("the triggers' events go through a queue to the consumer, for six hours, and then to the dead-letter queue", async (t) => {
 	const program = await declare();
 	const rule = one(program, "rule", "recordUser");
 	const queue = one(program, "queue", "recordUser");
-	const recordUser = one(program, "fn", "recordUser");
+	const deadLetters = one(program, "queue", "recordUser-deadLetters");
 	t.deepEqual(JSON.parse(String(rule.inputs.eventPattern)), {
 		source: ["user-profiles"],
 		"detail-type": ["UserConfirmed", "UserAuthenticated"],
 	});
-	t.like(one(program, "target", "recordUser").inputs, {
-		rule: rule.physicalName,
-		arn: recordUser.arn,
-		retryPolicy: { maximumEventAgeInSeconds: 86400, maximumRetryAttempts: 185 },
-		deadLetterConfig: { arn: queue.arn },
+	t.is(rule.inputs.eventBusName, one(program, "bus", "users").physicalName);
+	for (const name of ["recordUser", "recordUser-default"]) {
+		t.like(one(program, "target", name).inputs, {
+			rule: one(program, "rule", name).physicalName,
+			arn: queue.arn,
+			retryPolicy: { maximumEventAgeInSeconds: 86400, maximumRetryAttempts: 185 },
+			deadLetterConfig: { arn: deadLetters.arn },
+		});
+	}
+	t.like(one(program, "mapping", "recordUser").inputs, {
+		eventSourceArn: queue.arn,
+		functionName: one(program, "fn", "recordUser").physicalName,
+		functionResponseTypes: ["ReportBatchItemFailures"],
+		scalingConfig: { maximumConcurrency: 2 },
 	});
-	t.like(one(program, "invokeConfig", "recordUser").inputs, {
-		functionName: recordUser.physicalName,
-		maximumRetryAttempts: 2,
-		destinationConfig: { onFailure: { destination: queue.arn } },
-	});
-	t.is(queue.inputs.messageRetentionSeconds, 14 * 24 * 60 * 60);
+	const visible = Number(queue.inputs.visibilityTimeoutSeconds);
+	t.true(visible >= 6 * Number(one(program, "fn", "recordUser").inputs.timeout));
+	const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(String(queue.inputs.redrivePolicy));
+	t.is(deadLetterTargetArn, deadLetters.arn);
+	t.is(maxReceiveCount * visible, 6 * 60 * 60);
+	for (const { inputs } of [queue, deadLetters]) {
+		t.is(inputs.messageRetentionSeconds, 14 * 24 * 60 * 60);
+	}
 	t.is(one(program, "archive", "users").inputs.retentionDays, 14);
 });
 
-test("dead letters and errors of the triggers raise an alarm, which goes to the topic", async (t) => {
+test("CloudTrail's records of this pool's calls that were not refused go to the consumer", async (t) => {
 	const program = await declare();
-	for (const name of ["recordUser", "triggerErrors"]) {
-		t.deepEqual(one(program, "alarm", name).inputs.alarmActions, [
-			one(program, "topic", "alarms").arn,
-		]);
-	}
-	t.like(one(program, "alarm", "recordUser").inputs, {
-		metricName: "ApproximateNumberOfMessagesVisible",
-		dimensions: { QueueName: one(program, "queue", "recordUser").physicalName },
-	});
+	const { inputs } = one(program, "rule", "recordUser-default");
+	t.is(inputs.eventBusName, undefined);
+	const { source, detail } = JSON.parse(String(inputs.eventPattern));
+	t.deepEqual(source, ["aws.cognito-idp"]);
+	t.deepEqual(detail.errorCode, [{ exists: false }]);
+	const [administrators, persons, answers] = detail.$or;
+	t.deepEqual(administrators.requestParameters.userPoolId, [one(program, "pool", "users").id]);
+	t.true(administrators.eventName.includes("AdminDeleteUser"));
+	t.true(persons.eventName.includes("DeleteUser"));
+	t.deepEqual(answers.requestParameters.challengeName, ["NEW_PASSWORD_REQUIRED"]);
+});
+
+/** What an alarm watches, and from where on. */
+function watched(program: Program, name: string) {
+	const { inputs } = one(program, "alarm", name);
+	const [sum, ...queries] = [inputs.metricQueries].flat();
+	return {
+		expression: Object(sum).expression,
+		metrics: queries.map((query) => Object(query).metric),
+		threshold: inputs.threshold,
+		datapoints: [inputs.datapointsToAlarm, inputs.evaluationPeriods],
+		actions: inputs.alarmActions,
+	};
+}
+
+test("whatever a trigger fails on, is throttled at or is slow with raises an alarm, however late its data are", async (t) => {
+	const program = await declare();
+	const actions = [one(program, "topic", "alarms").arn];
 	for (const name of triggers) {
-		t.like(one(program, "filter", name).inputs, {
+		const FunctionName = one(program, "fn", name).physicalName;
+		const lambda = { namespace: "AWS/Lambda", dimensions: { FunctionName }, period: 60 };
+		const once = { datapoints: [1, 5], actions };
+		t.like(watched(program, `${name}-errors`), {
+			...once,
+			expression: "m0 + m1",
+			threshold: 0,
+			metrics: [{ metricName: `${name}-errors` }, { ...lambda, metricName: "Errors" }],
+		});
+		t.like(one(program, "filter", `${name}-errors`).inputs, {
 			logGroupName: one(program, "logGroup", name).physicalName,
 			pattern: '{ $.level = "ERROR" }',
 		});
+		t.like(watched(program, `${name}-throttles`), {
+			...once,
+			threshold: 0,
+			metrics: [{ ...lambda, metricName: "Throttles" }],
+		});
+		t.like(watched(program, `${name}-duration`), {
+			...once,
+			threshold: 4000,
+			metrics: [{ ...lambda, metricName: "Duration", stat: "Maximum" }],
+		});
+	}
+});
+
+test("a consumer that is behind, that goes on failing, or whose events rest raises an alarm", async (t) => {
+	const program = await declare();
+	const actions = [one(program, "topic", "alarms").arn];
+	const ofQueue = (name: string) => ({
+		namespace: "AWS/SQS",
+		dimensions: { QueueName: one(program, "queue", name).physicalName },
+	});
+	const visible = { metricName: "ApproximateNumberOfMessagesVisible" };
+	const age = { metricName: "ApproximateAgeOfOldestMessage" };
+	t.like(watched(program, "recordUser-deadLetters"), {
+		actions,
+		threshold: 0,
+		metrics: [{ ...ofQueue("recordUser-deadLetters"), ...visible }],
+	});
+	t.like(watched(program, "recordUser-age"), {
+		actions,
+		threshold: 900,
+		metrics: [{ ...ofQueue("recordUser"), ...age }],
+	});
+	t.like(watched(program, "recordUser-failing"), {
+		actions,
+		threshold: 0,
+		datapoints: [3, 5],
+		metrics: [{ metricName: "recordUser-errors", period: 300 }],
+	});
+});
+
+test("what is written is counted by outcome, and by who was told of it", async (t) => {
+	const program = await declare();
+	for (const name of ["postConfirmation", "postAuthentication", "recordUser"]) {
+		const { pattern, metricTransformation } = one(program, "filter", `${name}-recorded`).inputs;
+		for (const outcome of ["created", "updated", "linked", "removed"]) {
+			t.true(String(pattern).includes(`($.message.outcome = "${outcome}")`));
+		}
+		t.like(metricTransformation, {
+			name: "Recorded",
+			dimensions: { Outcome: "$.message.outcome", By: "$.message.by" },
+		});
+	}
+});
+
+test("the dashboard has a row for each question, and shows every queue that something may rest in", async (t) => {
+	const program = await declare();
+	const { widgets } = JSON.parse(
+		String(one(program, "dashboard", "users").inputs.dashboardBody),
+	) as { widgets: { type: string; y: number; properties: { markdown?: string } }[] };
+	const headings = widgets.filter(({ type }) => type === "text");
+	t.deepEqual(
+		headings.map(({ properties }) => properties.markdown),
+		[
+			"## Do people get in?",
+			"## Do profiles follow?",
+			"## Does anything rest?",
+			"## Does the table keep up?",
+			"## What did reconcile mend?",
+		],
+	);
+	for (const { y } of headings) t.true(widgets.some((graph) => graph.y === y + 1));
+	const shown = JSON.stringify(widgets);
+	for (const { name, physicalName } of all(program, "queue")) {
+		if (/deadLetters$/.test(name)) t.true(shown.includes(physicalName), name);
 	}
 });
 
@@ -366,8 +487,17 @@ test("the outputs are what an application needs", async (t) => {
 		userPoolClientId: one(program, "client", "users").id,
 		tableName: one(program, "table", "users").physicalName,
 		eventBusName: one(program, "bus", "users").physicalName,
-		deadLetterQueueUrl: one(program, "queue", "recordUser").id,
+		deadLetterQueueUrl: one(program, "queue", "recordUser-deadLetters").id,
 	});
+});
+
+test("dashboardUrl leads to the dashboard, in its region", async (t) => {
+	const program = await declare(others);
+	const { dashboardName } = one(program, "dashboard", "users").inputs;
+	const { host, searchParams, hash } = new URL(String(program.outputs.dashboardUrl));
+	t.is(host, "eu-north-1.console.aws.amazon.com");
+	t.is(searchParams.get("region"), "eu-north-1");
+	t.is(hash, `#dashboards/dashboard/${dashboardName}`);
 });
 
 test("a wrong setting stops the program, in one sentence", async (t) => {
