@@ -5,6 +5,10 @@ export interface Fault {
 	readonly service: Call["service"];
 	/** Which operation; all of the service's, unless given. */
 	readonly operation?: string;
+	/** Calls whose request holds this text; all, unless given. */
+	readonly about?: string;
+	/** Of those calls, each so-manieth; every one, unless given. */
+	readonly every?: number;
 	/** Whose calls, such as those of the function `recordUser`; everybody's, unless given. */
 	readonly caller?: string;
 	/**
@@ -34,7 +38,7 @@ const ERRORS: Record<Call["service"], { throttle: [string, number?]; fail: strin
 
 /** Keeps the faults of a stack; `pause` waits, and rejects when its signal says so or the stack closes. */
 export function createFaults(pause: (milliseconds: number, signal: AbortSignal) => Promise<void>) {
-	const faults = new Map<Fault, { left: number; lifted: AbortController }>();
+	const faults = new Map<Fault, { met: number; left: number; lifted: AbortController }>();
 
 	async function failing({ service, body }: Call, fault: Fault, lifted: AbortSignal) {
 		const message = "A fault that was asked for.";
@@ -62,7 +66,7 @@ export function createFaults(pause: (milliseconds: number, signal: AbortSignal) 
 		/** Begins a fault; the function returned lifts it: what is delayed goes on, and what hangs is disconnected. */
 		begin(fault: Fault): () => void {
 			const lifted = new AbortController();
-			faults.set(fault, { left: fault.times ?? Number.POSITIVE_INFINITY, lifted });
+			faults.set(fault, { met: 0, left: fault.times ?? Number.POSITIVE_INFINITY, lifted });
 			return () => {
 				faults.delete(fault);
 				lifted.abort();
@@ -72,11 +76,13 @@ export function createFaults(pause: (milliseconds: number, signal: AbortSignal) 
 		/** Does the work of a call, unless a fault says otherwise. */
 		async around(call: Call, work: () => Promise<object>): Promise<object> {
 			const found = [...faults].find(
-				([fault, { left }]) =>
-					left > 0 &&
+				([fault, state]) =>
+					state.left > 0 &&
 					fault.service === call.service &&
 					(fault.operation ?? call.operation) === call.operation &&
-					(fault.caller ?? call.caller) === call.caller,
+					(fault.caller ?? call.caller) === call.caller &&
+					(fault.about === undefined || JSON.stringify(call.body).includes(fault.about)) &&
+					++state.met % (fault.every ?? 1) === 0,
 			);
 			if (!found) return work();
 			const [fault, state] = found;

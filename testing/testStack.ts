@@ -28,3 +28,22 @@ export const startTestStack = (
 	settings: Settings = {},
 	options: Pick<StackOptions, "directory"> = {},
 ): Promise<Stack> => startStack({ ...options, ...optionsOf(settings) });
+
+/** A program as in an account that has no trail: of a change nobody is told but by the next sign-in and reconcile. */
+export const withoutTrail = (program: Program): Program => ({
+	...program,
+	resources: program.resources.filter(
+		({ type, name }) => !(/EventTarget$/.test(type) && name.endsWith("-default")),
+	),
+});
+
+/** A program whose queues let an event be tried so many times, and then take it to the dead-letter queue. */
+export const tried = (times: number, program: Program): Program => ({
+	...program,
+	resources: program.resources.map((resource) => {
+		const { redrivePolicy } = resource.inputs;
+		if (redrivePolicy === undefined) return resource;
+		const policy = { ...JSON.parse(String(redrivePolicy)), maxReceiveCount: times };
+		return { ...resource, inputs: { ...resource.inputs, redrivePolicy: JSON.stringify(policy) } };
+	}),
+});
