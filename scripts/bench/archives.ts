@@ -41,7 +41,7 @@ export function archiveSizes(archives: ReadonlyMap<string, Archive>, writeMode: 
 				name: `${name}, zipped`,
 				value: kilobytes((text) => deflateRawSync(text).length),
 				unit: "kB",
-				limit: 200,
+				limit: 130,
 				spread: 0,
 			},
 		];

@@ -1,5 +1,6 @@
 import test from "ava";
-import { startTestStack } from "../../testing/testStack";
+import { startStack } from "../../local/stack";
+import { testProgram, withoutTrail } from "../../testing/testStack";
 import { archiveSizes, archivesOf } from "./archives";
 import { clientsPerFunction } from "./connections";
 import { type Figure, isMissed } from "./figure";
@@ -8,8 +9,8 @@ import { roundTrips } from "./roundTrips";
 /** What the benchmark counts, and does not time, as text: so a difference names the figure. */
 const shown = (figures: readonly Figure[]) => figures.map(({ name, value }) => `${name}: ${value}`);
 
-test("an access pattern is one round trip, and recording a user no more than three, or four where a profile was lost", async (t) => {
-	const stack = await startTestStack();
+test("an access pattern is one round trip, and recording a user no more than three, or four where a profile was lost or a new account told of by its sub alone", async (t) => {
+	const stack = await startStack({ program: withoutTrail(await testProgram()) });
 	t.teardown(stack.close);
 	const figures = await roundTrips(stack);
 	t.deepEqual(shown(figures.filter(({ section }) => section === "Round trips")), [
@@ -26,6 +27,10 @@ test("an access pattern is one round trip, and recording a user no more than thr
 		"recordUser, changed: 3",
 		"recordUser, profile lost: 4",
 		"recordUser, account gone: 3",
+		"recordUser, new, of a sub alone: 4",
+		"recordUser, unchanged, of a sub alone: 2",
+		"recordUser, changed, of a sub alone: 3",
+		"recordUser, account gone, of a sub alone: 3",
 	]);
 });
 
@@ -42,12 +47,12 @@ for (const [writeMode, expected] of [
 		],
 	],
 ] as const) {
-	test(`in ${writeMode} mode an archive is at most 200 kB, and a function makes one client per service, whatever it is asked to do`, async (t) => {
-		const stack = await startTestStack({ writeMode });
+	test(`in ${writeMode} mode an archive is at most 130 kB, and a function makes one client per service, whatever it is asked to do`, async (t) => {
+		const stack = await startStack({ program: withoutTrail(await testProgram({ writeMode })) });
 		t.teardown(stack.close);
 		const sizes = archiveSizes(await archivesOf(stack.program), writeMode);
 		for (const name of ["postConfirmation", "postAuthentication", "recordUser"]) {
-			t.true(sizes.some((size) => size.name === `${name}, zipped` && size.limit === 200));
+			t.true(sizes.some((size) => size.name === `${name}, zipped` && size.limit === 130));
 		}
 		t.deepEqual(shown(sizes.filter(isMissed)), []);
 		const clients = await clientsPerFunction(stack, { writeMode, people: 5 });

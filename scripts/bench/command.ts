@@ -3,9 +3,11 @@ import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { SingleBar } from "cli-progress";
 import { Command } from "commander";
-import { startTestStack } from "../../testing/testStack";
+import { startStack } from "../../local/stack";
+import { startTestStack, testProgram, withoutTrail } from "../../testing/testStack";
 import { accessPatterns } from "./accessPatterns";
 import { archiveSizes, archivesOf } from "./archives";
+import { batches } from "./batch";
 import { coldStarts } from "./coldStart";
 import { clientsPerFunction } from "./connections";
 import { type Figure, isMissed } from "./figure";
@@ -21,6 +23,7 @@ const sizes = [1_000, 10_000, 100_000] as const;
 const lookupRounds = 1_000;
 const signUps = 100;
 const clientPeople = 10;
+const batchRounds = 20;
 const writeModes = ["event", "immediate"] as const;
 
 new Command("npm run bench --")
@@ -48,6 +51,7 @@ new Command("npm run bench --")
 async function measure(): Promise<Figure[]> {
 	const total =
 		1 +
+		batchRounds +
 		writeModes.length * (coldStartRounds + signUps) +
 		patternWarmUpRounds +
 		patternRounds +
@@ -65,9 +69,16 @@ async function measure(): Promise<Figure[]> {
 	progress.start(total, 0, { section: "starting" });
 	try {
 		progress.update({ section: "round trips" });
-		const stack = await startTestStack();
-		figures.push(...(await roundTrips(stack).finally(stack.close)));
-		step();
+		// A trail would tell of what is measured, and have it recorded meanwhile.
+		const stack = await startStack({ program: withoutTrail(await testProgram()) });
+		try {
+			figures.push(...(await roundTrips(stack)));
+			step();
+			progress.update({ section: "batches" });
+			figures.push(...(await batches(stack, { rounds: batchRounds, onRound: step })));
+		} finally {
+			await stack.close();
+		}
 		for (const writeMode of writeModes) {
 			const stack = await startTestStack({ writeMode });
 			try {
@@ -82,7 +93,12 @@ async function measure(): Promise<Figure[]> {
 					})),
 					...archiveSizes(archives, writeMode),
 				);
-				figures.push(...(await clientsPerFunction(stack, { writeMode, people: clientPeople })));
+				const untold = await startStack({ program: withoutTrail(stack.program) });
+				figures.push(
+					...(await clientsPerFunction(untold, { writeMode, people: clientPeople }).finally(
+						untold.close,
+					)),
+				);
 				progress.update({ section: `sign-up to profile, ${writeMode} mode` });
 				figures.push(
 					...(await signUpToProfile(stack, { writeMode, people: signUps, onPerson: step })),
