@@ -12,7 +12,7 @@ type Test = (value: unknown) => boolean;
 export function compilePattern(json: string, where: string): Test {
 	function compile(pattern: unknown): Test {
 		if (Array.isArray(pattern)) {
-			const tests = pattern.map(compileLeaf);
+			const tests = pattern.map(compileMatcher);
 			return (value) => tests.some((test) => test(value));
 		}
 		const { $or, ...fields } = Object(pattern);
@@ -23,12 +23,10 @@ export function compilePattern(json: string, where: string): Test {
 			(either?.some((test) => test(value)) ?? true);
 	}
 
-	function compileLeaf(matcher: unknown): Test {
+	/** One of several in a list. */
+	function compileMatcher(matcher: unknown): Test {
 		if (!(matcher instanceof Object)) return (value) => leaves(value).includes(matcher);
-		const [[kind, operand], ...others] = Object.entries(matcher) as [string, unknown][] as [
-			[string, unknown],
-			...unknown[],
-		];
+		const [[kind, operand] = [], ...others] = Object.entries(matcher);
 		if (others.length === 0) {
 			if (kind === "exists" && typeof operand === "boolean") {
 				return (value) => leaves(value).length > 0 === operand;
@@ -42,7 +40,7 @@ export function compilePattern(json: string, where: string): Test {
 			}
 		}
 		throw new pulumi.RunError(
-			`It is not understood how ${where} matches events by ${JSON.stringify(matcher)}: use exact values, "exists", "prefix" or "anything-but", or teach local/aws/eventPattern.ts to match it.`,
+			`The embedded stack does not understand how ${where} matches events by ${JSON.stringify(matcher)}: use exact values, "exists", "prefix" or "anything-but", or teach local/aws/eventPattern.ts to match it.`,
 		);
 	}
 
