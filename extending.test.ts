@@ -250,7 +250,7 @@ test.serial(
 		await publishEvents(stack, { ...event, detail: JSON.stringify(detail) });
 		const resting = await deadLetters(stack, queue?.id);
 		t.deepEqual(
-			resting.map(({ event }) => event.detail),
+			resting.map(({ detail }) => detail),
 			[detail],
 		);
 		t.true(

@@ -498,7 +498,7 @@ test("a record of CloudTrail without a sub rests; one of another pool, a refused
 test("the profile of a federated account, whose sub is no username, is not taken for one whose account is gone", async (t) => {
 	const scene = await open(t, "event", whole);
 	const { stack, people } = scene;
-	const sub = await people.federate("Google_1234", "ada@example.com");
+	const sub = await stack.federate("Google_1234", "ada@example.com");
 	const change = { eventName: "AdminUpdateUserAttributes", additionalEventData: { sub } };
 	const requestParameters = { userPoolId: stack.outputs.userPoolId };
 	for (const _ of ["no profile yet", "a profile"]) {

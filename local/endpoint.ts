@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 /** One call of one AWS API operation, whoever makes it. */
 export interface Call {
-	service: "cognito-idp" | "dynamodb" | "events" | "lambda" | "logs" | "sqs";
+	service: "cognito-idp" | "dynamodb" | "dynamodbstreams" | "events" | "lambda" | "logs" | "sqs";
 	operation: string;
 	/** The request as the service's JSON protocol has it. */
 	body: object;
@@ -144,6 +144,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, call:
 const SERVICES: Record<string, Call["service"]> = {
 	AWSCognitoIdentityProviderService: "cognito-idp",
 	DynamoDB_20120810: "dynamodb",
+	DynamoDBStreams_20120810: "dynamodbstreams",
 	AWSEvents: "events",
 	AmazonSQS: "sqs",
 };

@@ -30,6 +30,7 @@ const FOREVER = 2 ** 31 - 1;
 const ERRORS: Record<Call["service"], { throttle: [string, number?]; fail: string }> = {
 	"cognito-idp": { throttle: ["TooManyRequestsException"], fail: "InternalErrorException" },
 	dynamodb: { throttle: ["ProvisionedThroughputExceededException"], fail: "InternalServerError" },
+	dynamodbstreams: { throttle: ["ThrottlingException"], fail: "InternalServerError" },
 	events: { throttle: ["ThrottlingException"], fail: "InternalException" },
 	lambda: { throttle: ["TooManyRequestsException", 429], fail: "ServiceException" },
 	logs: { throttle: ["ThrottlingException"], fail: "ServiceUnavailableException" },

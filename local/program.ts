@@ -56,9 +56,8 @@ const RUN = {
 	"aws:dynamodb/table:Table": aws.dynamodb.Table,
 	"aws:iam/role:Role": aws.iam.Role,
 	"aws:iam/rolePolicy:RolePolicy": aws.iam.RolePolicy,
+	"aws:lambda/eventSourceMapping:EventSourceMapping": aws.lambda.EventSourceMapping,
 	"aws:lambda/function:Function": aws.lambda.Function,
-	"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig":
-		aws.lambda.FunctionEventInvokeConfig,
 	"aws:lambda/permission:Permission": aws.lambda.Permission,
 	"aws:sqs/queue:Queue": aws.sqs.Queue,
 	"aws:sqs/queuePolicy:QueuePolicy": aws.sqs.QueuePolicy,
@@ -241,7 +240,7 @@ function provide(
 	name: string,
 	inputs: Record<string, unknown>,
 	{ region, endpoint }: { region: string; endpoint: string },
-): { id: string; arn: string; url?: string } {
+): { id: string; arn: string; url?: string; streamArn?: string } {
 	const [, module = "", kind = ""] = /^\w+:(\w+)\/(\w+):/.exec(type) ?? [];
 	const [service, path] = ARN_PATHS[type] ?? [module, `${kind}/`];
 	const where = `arn:aws:${service}:${service === "iam" ? "" : region}:${ACCOUNT}:${path}`;
@@ -253,17 +252,24 @@ function provide(
 		case "userPoolClient":
 			return { id: digest(name).slice(0, 26), arn: "" };
 		case "eventRule": {
-			const id = `${inputs.eventBusName ?? "default"}/${name}`;
+			const id = inputs.eventBusName === undefined ? name : `${inputs.eventBusName}/${name}`;
 			return { id, arn: `${where}${id}` };
 		}
 		case "queue": {
 			const url = `${endpoint}/${ACCOUNT}/${name}`;
 			return { id: url, arn: `${where}${name}`, url };
 		}
+		case "table": {
+			const arn = `${where}${name}`;
+			return { id: name, arn, ...(inputs.streamEnabled === true && { streamArn: streamArn(arn) }) };
+		}
 		default:
 			return { id: name, arn: `${where}${name}` };
 	}
 }
+
+/** The ARN of the stream of a table that has one; AWS names it after the time at which it was made. */
+export const streamArn = (tableArn: string) => `${tableArn}/stream/2026-01-01T00:00:00.000`;
 
 /** Forty letters and digits that look random, and are the same each time. */
 function digest(text: string): string {

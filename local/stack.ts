@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startCognito } from "./aws/cognito";
 import { startDynamodb } from "./aws/dynamodb";
 import { createEventBus } from "./aws/eventBridge";
+import { startEventSourceMappings } from "./aws/eventSourceMapping";
 import { createPermissions } from "./aws/iam";
 import { startLambda } from "./aws/lambda";
 import { createLogs } from "./aws/logs";
@@ -46,15 +47,19 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 		const logs = createLogs();
 		const lambda = await startLambda(program, endpoint, directory);
 		started.push(lambda);
-		const cognito = await startCognito(program, endpoint);
 		const bus = createEventBus(program, endpoint);
+		const cognito = await startCognito(program, endpoint, bus.trail);
+		const dynamodb = await startDynamodb(program);
+		const sqs = createSqs(program);
+		const mappingsNotRun = startEventSourceMappings(program, endpoint, sqs, dynamodb);
 		const services = {
 			"cognito-idp": cognito.service,
-			dynamodb: await startDynamodb(program),
+			dynamodb: dynamodb.service,
+			dynamodbstreams: dynamodb.streams,
 			events: bus.service,
 			lambda: lambda.service,
 			logs: logs.service,
-			sqs: createSqs(program),
+			sqs: sqs.service,
 		};
 		endpoint.serve(async (call) => {
 			authorize(call);
@@ -76,23 +81,30 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			},
 			program,
 			outputs,
-			/** What is declared and left out here: types of resources, targets, and outputs, which only AWS can give. */
+			/** What is declared and left out here: types of resources, targets and mappings, and outputs, which only AWS can give. */
 			notRun: {
-				resources: [...typesNotRun(program), ...bus.targetsNotRun],
+				resources: [...typesNotRun(program), ...bus.targetsNotRun, ...mappingsNotRun],
 				outputs: Object.keys(program.outputs).filter((name) => !(name in outputs)),
 			},
 			/** The last events that the declared buses took, oldest first. */
 			events: bus.events,
+			/** Puts a record of CloudTrail on the account's own bus, as after a call of Cognito. */
+			trail: bus.trail,
 			/** The last lines that a function wrote, by its logical name. */
 			logs: (name: string) => logs.lines(lambda.logGroupOf(name)),
 			/** The last code or temporary password that was sent to an email address. */
 			codeFor: cognito.codeFor,
+			/** Makes an account of an identity provider, such as `Google_1234`, without a trigger; answers its sub. */
+			federate: cognito.federate,
 			onCall: endpoint.onCall,
 			/** Begins a fault; the function returned lifts it. */
 			fault: faults.begin,
 			/** Kills every process of a function, by its logical name, as when the machine below it fails. */
 			kill: lambda.kill,
-			/** Resolves once every event is delivered, and every asynchronous invocation has ended. */
+			/**
+			 * Resolves once every event is delivered, every asynchronous invocation has ended, and no message or record is left of
+			 * what an event source mapping consumes.
+			 */
 			settled: endpoint.settled,
 			close,
 		};

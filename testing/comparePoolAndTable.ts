@@ -35,7 +35,7 @@ export async function comparePoolAndTable(stack: Stack): Promise<Comparison> {
 	}
 	const resting = new Set<string>();
 	for (const letter of await deadLetters(stack)) {
-		const event = parseEvent(letter.event);
+		const event = parseEvent(letter);
 		if (event.isOk()) resting.add(event.value.account.identity.sub);
 	}
 

@@ -1,50 +1,36 @@
+import { ReceiveMessageCommand, SQSClient, StartMessageMoveTaskCommand } from "@aws-sdk/client-sqs";
 import type { BusEvent } from "../local/aws/eventBridge";
+import { declared } from "../local/program";
 import type { Stack } from "../local/stack";
-import { publishEvents } from "./publishEvents";
 
-/** An event that rests in the dead-letter queue. */
-export interface DeadLetter {
-	readonly event: BusEvent;
-	readonly receipt: string;
-}
-
-/**
- * Reads a dead-letter queue of a stack, that of recordUser unless told otherwise. Lambda leaves its own record of an event
- * there, and EventBridge the event itself.
- */
+/** The events that rest in a dead-letter queue of a stack, that of recordUser unless told otherwise; they stay there. */
 export async function deadLetters(
 	stack: Stack,
 	queueUrl = stack.outputs.deadLetterQueueUrl,
-): Promise<DeadLetter[]> {
-	const { Messages } = await sqs(stack, "ReceiveMessage", {
-		QueueUrl: queueUrl,
-		MaxNumberOfMessages: 1000,
-		VisibilityTimeout: 0,
-	});
-	return Messages.map(({ Body, ReceiptHandle: receipt }) => {
-		const record = JSON.parse(Body);
-		return { event: record.requestPayload ?? record, receipt };
-	});
+): Promise<BusEvent[]> {
+	const { Messages = [] } = await new SQSClient(stack.clientOptions).send(
+		new ReceiveMessageCommand({
+			QueueUrl: queueUrl,
+			MaxNumberOfMessages: 1000, // AWS takes 10
+			VisibilityTimeout: 0,
+		}),
+	);
+	return Messages.map(({ Body = "" }) => JSON.parse(Body));
 }
 
-/** Sends what rests in recordUser's to the bus again, as an operator does once what was broken works, and takes it from the queue. */
-export async function replay(stack: Stack): Promise<void> {
-	for (const { event, receipt } of await deadLetters(stack)) {
-		const { source, "detail-type": detailType, detail } = event;
-		await publishEvents(stack, { source, detailType, detail: JSON.stringify(detail) });
-		await sqs(stack, "DeleteMessage", {
-			QueueUrl: stack.outputs.deadLetterQueueUrl,
-			ReceiptHandle: receipt,
-		});
-	}
-}
-
-async function sqs(stack: Stack, operation: string, body: object) {
-	const response = await fetch(stack.endpoint, {
-		method: "POST",
-		headers: { "x-amz-target": `AmazonSQS.${operation}`, authorization: "Credential=local/" },
-		body: JSON.stringify(body),
-	});
-	// What SQS answers to ReceiveMessage; nothing else is read.
-	return (await response.json()) as { Messages: { Body: string; ReceiptHandle: string }[] };
+/**
+ * Brings back what rests in recordUser's, as an operator does once what was broken works, and waits until all that it led to has
+ * ended.
+ */
+export async function redrive(stack: Stack): Promise<void> {
+	const arnOf = (name: string) =>
+		declared(stack.program, "aws:sqs/queue:Queue").find((queue) => queue.name === name)?.arn;
+	await new SQSClient(stack.clientOptions).send(
+		new StartMessageMoveTaskCommand({
+			SourceArn: arnOf("recordUser-deadLetters"),
+			// Without it, what EventBridge has sent there itself would stay.
+			DestinationArn: arnOf("recordUser"),
+		}),
+	);
+	await stack.settled();
 }

@@ -9,11 +9,13 @@ import {
 	CognitoIdentityProviderClient,
 	ConfirmForgotPasswordCommand,
 	ConfirmSignUpCommand,
+	DeleteUserCommand,
 	ForgotPasswordCommand,
 	InitiateAuthCommand,
 	RespondToAuthChallengeCommand,
 	SignUpCommand,
 	UpdateUserAttributesCommand,
+	VerifyUserAttributeCommand,
 } from "@aws-sdk/client-cognito-identity-provider";
 import { attributesByName } from "../adapters/userPool";
 import type { Stack } from "../local/stack";
@@ -83,6 +85,26 @@ export class People {
 		await this.#cognito.send(new UpdateUserAttributesCommand({ AccessToken, UserAttributes }));
 	}
 
+	/** A person signs in, and changes the email of their own account, which stays as it is until {@link verifyEmail}. */
+	async changeEmail(email: string, newEmail: string): Promise<void> {
+		await this.changeOwn(email, { email: newEmail });
+	}
+
+	/** A person signs in with the old email, and verifies the new one with the code that was mailed there. */
+	async verifyEmail(email: string, newEmail: string): Promise<void> {
+		const AccessToken = (await this.#tokens(email))?.AccessToken;
+		const Code = this.#stack.codeFor(newEmail);
+		await this.#cognito.send(
+			new VerifyUserAttributeCommand({ AccessToken, AttributeName: "email", Code }),
+		);
+	}
+
+	/** A person signs in, and deletes their own account. */
+	async deleteOwn(email: string): Promise<void> {
+		const AccessToken = (await this.#tokens(email))?.AccessToken;
+		await this.#cognito.send(new DeleteUserCommand({ AccessToken }));
+	}
+
 	async #tokens(email: string): Promise<AuthenticationResultType | undefined> {
 		const begin = (PASSWORD: string) =>
 			this.#cognito.send(
@@ -126,15 +148,20 @@ export class People {
 	 */
 	async admit(email: string): Promise<string> {
 		const sub = await this.create(email);
+		await this.setPassword(sub);
+		return sub;
+	}
+
+	/** An administrator sets the password of an account for good, which confirms it; by its email or username. */
+	async setPassword(username: string): Promise<void> {
 		await this.#cognito.send(
 			new AdminSetUserPasswordCommand({
 				...this.#pool,
-				Username: sub,
+				Username: username,
 				Password: password,
 				Permanent: true,
 			}),
 		);
-		return sub;
 	}
 
 	/** An administrator confirms a sign-up. */

@@ -11,7 +11,9 @@ import {
 	RespondToAuthChallengeCommand,
 	SignUpCommand,
 } from "@aws-sdk/client-cognito-identity-provider";
+import { PurgeQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import test from "ava";
+import { People } from "../../testing/people";
 import { type Stack, startStack } from "../stack";
 
 // Where cognito-local alone would answer otherwise than AWS.
@@ -22,9 +24,12 @@ let UserPoolId: string | undefined;
 let ClientId: string | undefined;
 const Password = "Correct-Horse-7";
 
+let people: People;
+
 test.before(async () => {
 	stack = await startStack({ directory: join(__dirname, "../../testing/secondProgram") });
 	cognito = new CognitoIdentityProviderClient(stack.clientOptions);
+	people = new People(stack);
 	({ userPoolId: UserPoolId, userPoolClientId: ClientId } = stack.outputs);
 });
 test.after.always(() => stack.close());
@@ -144,4 +149,180 @@ test("accounts are listed by the page", async (t) => {
 	);
 	t.truthy(second);
 	t.notDeepEqual(first, second);
+});
+
+test("an email that a person changes stays the old one until the new one is verified", async (t) => {
+	const [email, newEmail] = ["before@example.com", "After@example.com"];
+	await people.admit(email);
+	await people.changeEmail(email, newEmail);
+	t.like(await attributesOf(email), { email, email_verified: "true" });
+	await t.throwsAsync(signIn(newEmail), { name: "NotAuthorizedException" });
+	await people.verifyEmail(email, newEmail);
+	t.like(await attributesOf(newEmail), { email: newEmail, email_verified: "true" });
+	await t.throwsAsync(attributesOf(email), { name: "UserNotFoundException" });
+});
+
+test("an administrator says whether an email is verified without repeating it", async (t) => {
+	const email = "unproved@example.com";
+	await people.signUp(email);
+	await people.approve(email);
+	await people.change(email, { email_verified: "true" });
+	t.like(await attributesOf(email), { email, email_verified: "true" });
+	await people.change(email, { email_verified: "false" });
+	t.like(await attributesOf(email), { email, email_verified: "false" });
+});
+
+test("a person deletes their own account, and an administrator's permanent password confirms one", async (t) => {
+	const email = "leaving@example.com";
+	await people.create(email);
+	await people.setPassword(email);
+	await people.deleteOwn(email);
+	await t.throwsAsync(attributesOf(email), { name: "UserNotFoundException" });
+});
+
+test("an account of an identity provider is found by its username, and by its sub in a list alone", async (t) => {
+	const email = "federated@example.com";
+	const sub = await stack.federate("Google_1234", email);
+	t.like(await attributesOf("Google_1234"), { sub, email });
+	await t.throwsAsync(attributesOf(sub), { name: "UserNotFoundException" });
+	await t.throwsAsync(attributesOf(email), { name: "UserNotFoundException" });
+	const own = await people.admit(email);
+	t.like(await attributesOf(email), { sub: own }, "a person's own account may have its email");
+	const { Users = [] } = await cognito.send(
+		new ListUsersCommand({ UserPoolId, Filter: `sub = "${sub}"` }),
+	);
+	t.deepEqual(
+		Users.map(({ Username, UserStatus }) => [Username, UserStatus]),
+		[["Google_1234", "EXTERNAL_PROVIDER"]],
+	);
+});
+
+/** What CloudTrail tells of the calls that some work makes. */
+async function trailOf(work: (people: People, stack: Stack) => Promise<unknown>) {
+	const own = await startStack({ program: stack.program });
+	try {
+		const QueueUrl = own.outputs.heardQueueUrl;
+		const sqs = new SQSClient(own.clientOptions);
+		await work(new People(own), own);
+		await own.settled();
+		const { Messages = [] } = await sqs.send(
+			new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 100 }),
+		);
+		await sqs.send(new PurgeQueueCommand({ QueueUrl }));
+		return Messages.map(({ Body = "" }) => JSON.parse(Body));
+	} finally {
+		await own.close();
+	}
+}
+
+const email = "ada@example.com";
+const newEmail = "lovelace@example.com";
+
+for (const [what, work, expected] of [
+	[
+		"a sign-up",
+		async (people) => {
+			const sub = await people.signUp(email);
+			await people.confirm(email);
+			await people.signIn(email);
+			await people.forgetPassword(email);
+			return sub;
+		},
+		["SignUp", "ConfirmSignUp", "ForgotPassword", "ConfirmForgotPassword"],
+	],
+	[
+		"an administrator's doings",
+		async (people) => {
+			const sub = await people.admit(email);
+			await people.change(email, { name: "Ada" });
+			await people.attributes(email);
+			await people.delete(email);
+			return sub;
+		},
+		["AdminCreateUser", "AdminSetUserPassword", "AdminUpdateUserAttributes", "AdminDeleteUser"],
+	],
+	[
+		"a person's own doings",
+		async (people) => {
+			const sub = await people.create(email);
+			await people.changeOwn(email, { name: "Ada" });
+			await people.changeEmail(email, newEmail);
+			await people.verifyEmail(email, newEmail);
+			await people.deleteOwn(newEmail);
+			return sub;
+		},
+		[
+			"AdminCreateUser",
+			"RespondToAuthChallenge",
+			"UpdateUserAttributes",
+			"UpdateUserAttributes",
+			"VerifyUserAttribute",
+			"DeleteUser",
+		],
+	],
+] satisfies [string, (people: People) => Promise<string>, string[]][]) {
+	test(`CloudTrail tells of ${what}, with the sub, and of nothing that only reads`, async (t) => {
+		let sub = "";
+		const records = await trailOf(async (people) => {
+			sub = await work(people);
+		});
+		t.deepEqual(
+			records.map(({ detail }) => [detail.eventName, detail.additionalEventData.sub]),
+			expected.map((eventName) => [eventName, sub]),
+		);
+		t.true(records.every(({ detail }) => detail.errorCode === undefined));
+		t.false(JSON.stringify(records).includes("@"), "it shows no email");
+	});
+}
+
+test("CloudTrail's record is as on AWS, and names the pool where the call does", async (t) => {
+	const [admin, own] = await trailOf(async (people) => {
+		await people.create(email);
+		await people.deleteOwn(email);
+	}).then((records) => [records[0], records.at(-1)]);
+	t.like(admin, {
+		source: "aws.cognito-idp",
+		"detail-type": "AWS API Call via CloudTrail",
+		detail: {
+			eventSource: "cognito-idp.amazonaws.com",
+			requestParameters: {
+				userPoolId: UserPoolId,
+				username: "HIDDEN_DUE_TO_SECURITY_REASONS",
+			},
+			responseElements: null,
+			readOnly: false,
+			eventType: "AwsApiCall",
+			recipientAccountId: "123456789012",
+		},
+	});
+	t.deepEqual(own.detail.requestParameters, {});
+});
+
+test("CloudTrail tells of a refused call, with its error", async (t) => {
+	const records = await trailOf(async (people) => {
+		await people.admit(email);
+		await t.throwsAsync(people.changeOwn(email, { "custom:plan": "gold" }));
+		await t.throwsAsync(people.delete("nobody@example.com"));
+	});
+	t.deepEqual(
+		records.slice(2).map(({ detail }) => [detail.eventName, detail.errorCode]),
+		[
+			["UpdateUserAttributes", "NotAuthorizedException"],
+			["AdminDeleteUser", "UserNotFoundException"],
+		],
+	);
+	t.is(records[3].detail.additionalEventData, undefined);
+});
+
+test("a test puts a record of its own beside CloudTrail's, and no bus of the program shows either", async (t) => {
+	let events: readonly unknown[] = [];
+	const records = await trailOf(async (people, own) => {
+		await people.create(email);
+		own.trail({ eventName: "AdminDeleteUser" });
+		await own.settled();
+		events = own.events();
+	});
+	t.is(records.length, 2);
+	t.like(records[1], { source: "aws.cognito-idp", detail: { eventName: "AdminDeleteUser" } });
+	t.deepEqual(events, []);
 });

@@ -1,4 +1,4 @@
-import { randomInt } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import {
 	CognitoError,
@@ -32,7 +32,7 @@ import {
 	UserPoolServiceImpl,
 } from "cognito-local/lib/services/userPoolService";
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
-import { declared, type Program } from "../program";
+import { ACCOUNT, declared, type Program } from "../program";
 
 const TRIGGER_LIMIT_MS = 5000;
 const TRIGGER_ATTEMPTS = 3;
@@ -40,6 +40,13 @@ const LARGEST_PAGE = 60;
 /** Those that cognito-local calls. */
 const TRIGGERS =
 	/^(CustomMessage|Post(Authentication|Confirmation)|PreSignUp|PreTokenGeneration|UserMigration)$/;
+
+/** Operations that change no account. */
+const READ_ONLY = /^(Admin)?(Describe|Get|InitiateAuth|List)/;
+/** Operations that make an account, and answer its sub. */
+const MAKES_ACCOUNT = /^(AdminCreateUser|SignUp)$/;
+/** The status of an account that an identity provider has brought. */
+const EXTERNAL = "EXTERNAL_PROVIDER";
 
 /** cognito-local logs that a trigger has failed, and goes on; on AWS, the sign-up or sign-in fails. */
 const throwCognitoError = (logged: unknown) => {
@@ -61,8 +68,10 @@ interface Request {
 	ClientId?: string;
 	AccessToken?: string;
 	AuthFlow?: string;
+	ChallengeName?: string;
+	ChallengeResponses?: { USERNAME?: string };
 	AuthParameters?: { USERNAME?: string; PASSWORD?: string };
-	UserAttributes?: { Name: string }[];
+	UserAttributes?: { Name: string; Value?: string }[];
 	Limit?: number;
 	PaginationToken?: string;
 }
@@ -71,10 +80,16 @@ interface Request {
  * Cognito with the declared pool and its app clients: cognito-local, in memory, and corrected where it
  * differs from AWS in what this project relies on.
  *
- * @returns the service, and `codeFor`, the last code or temporary password sent to an email address.
+ * @param trail - takes CloudTrail's record of each call that changes an account, or would.
+ * @returns the service; `codeFor`, the last code or temporary password sent to an email address; and `federate`, which makes an
+ * account of an identity provider.
  * Rejects with `pulumi.RunError` for a second pool, or a trigger that cognito-local does not call.
  */
-export async function startCognito(program: Program, endpoint: Endpoint) {
+export async function startCognito(
+	program: Program,
+	endpoint: Endpoint,
+	trail: (record: object) => void,
+) {
 	const codes = new Map<string, string>();
 	const clock = new DateClock();
 	const cognito = await createPools(program, clock);
@@ -99,26 +114,128 @@ export async function startCognito(program: Program, endpoint: Endpoint) {
 		triggers,
 	});
 
+	async function answer(operation: string, request: Request): Promise<object> {
+		try {
+			await refuseAsAws(cognito, operation, request);
+			const completed = await completedAsAws(cognito, operation, request);
+			const answered = await router(operation)(context, completed);
+			return operation === "ListUsers" ? pageOf(answered, request) : answered;
+		} catch (error) {
+			if (error instanceof UnsupportedError) {
+				throw new ServiceError("UnsupportedOperation", `cognito-local: ${error.message}.`);
+			}
+			if (!(error instanceof CognitoError)) throw error;
+			// cognito-local writes one of the suffixes twice.
+			const code = error.code.replace("ExceptionException", "Exception");
+			throw new ServiceError(code, error.message);
+		}
+	}
+
 	return {
 		codeFor: (email: string): string | undefined => codes.get(email.toLowerCase()),
 
-		async service({ operation, body }: Call): Promise<object> {
+		async federate(username: string, email: string): Promise<string> {
+			const [declaredPool] = declared(program, "aws:cognito/userPool:UserPool");
+			const pool = await cognito.getUserPool(context, String(declaredPool?.id));
+			const sub = randomUUID();
+			await pool.saveUser(context, {
+				Attributes: [attribute("sub", sub), attribute("email", email)],
+				Enabled: true,
+				Password: randomUUID(), // it has none, and cognito-local wants one
+				RefreshTokens: [],
+				UserCreateDate: clock.get(),
+				UserLastModifiedDate: clock.get(),
+				UserStatus: EXTERNAL,
+				Username: username,
+			});
+			return sub;
+		},
+
+		async service({ operation, body, caller }: Call): Promise<object> {
 			if (operation === "GetSigningKeys") return { keys: [jwk] };
+			if (READ_ONLY.test(operation)) return answer(operation, body);
+			// Before the call: afterwards the account may be gone.
+			const known = MAKES_ACCOUNT.test(operation) ? undefined : await subOf(cognito, body);
+			const record = (sub: string | undefined, errorCode?: string) =>
+				trail({ ...trailRecord(program.region, operation, body, caller, sub), errorCode });
 			try {
-				await refuseAsAws(cognito, operation, body);
-				const answer = await router(operation)(context, body);
-				return operation === "ListUsers" ? pageOf(answer, body) : answer;
+				const answered = await answer(operation, body);
+				const { UserSub, User } = Object(answered);
+				record(known ?? UserSub ?? attributeValue("sub", User?.Attributes));
+				return answered;
 			} catch (error) {
-				if (error instanceof UnsupportedError) {
-					throw new ServiceError("UnsupportedOperation", `cognito-local: ${error.message}.`);
-				}
-				if (!(error instanceof CognitoError)) throw error;
-				// cognito-local writes one of the suffixes twice.
-				const code = error.code.replace("ExceptionException", "Exception");
-				throw new ServiceError(code, error.message);
+				if (error instanceof ServiceError) record(known, error.code);
+				throw error;
 			}
 		},
 	};
+}
+
+/** CloudTrail's record of a call: https://docs.aws.amazon.com/cognito/latest/developerguide/understanding-amazon-cognito-entries.html */
+function trailRecord(
+	awsRegion: string,
+	eventName: string,
+	{ UserPoolId, Username, ClientId, ChallengeName }: Request,
+	caller: string | undefined,
+	sub: string | undefined,
+): object {
+	return {
+		eventVersion: "1.08",
+		userIdentity:
+			caller === undefined
+				? { type: "Unknown", principalId: "Anonymous" }
+				: { type: "IAMUser", accountId: ACCOUNT, userName: caller },
+		eventTime: new Date().toISOString().replace(/\.\d+/, ""),
+		eventSource: "cognito-idp.amazonaws.com",
+		eventName,
+		awsRegion,
+		sourceIPAddress: "127.0.0.1",
+		requestParameters: {
+			...(UserPoolId !== undefined && { userPoolId: UserPoolId }),
+			...(Username !== undefined && { username: "HIDDEN_DUE_TO_SECURITY_REASONS" }),
+			...(ClientId !== undefined && { clientId: ClientId }),
+			...(ChallengeName !== undefined && { challengeName: ChallengeName }),
+		},
+		responseElements: null,
+		...(sub !== undefined && { additionalEventData: { sub } }),
+		requestID: randomUUID(),
+		eventID: randomUUID(),
+		readOnly: false,
+		eventType: "AwsApiCall",
+		managementEvent: true,
+		recipientAccountId: ACCOUNT,
+		eventCategory: "Management",
+	};
+}
+
+/** The sub of the account that a request is about, if there is one. */
+async function subOf(cognito: CognitoServiceImpl, request: Request): Promise<string | undefined> {
+	const { UserPoolId, AccessToken, ChallengeResponses } = request;
+	const { Username = ChallengeResponses?.USERNAME } = request;
+	if (AccessToken !== undefined) return claimsOf(AccessToken).sub;
+	const poolId = UserPoolId ?? (await clientOf(cognito, request))?.UserPoolId;
+	if (poolId === undefined || Username === undefined) return undefined;
+	const pool = await cognito.getUserPool(context, poolId).catch(() => undefined);
+	const user = await pool?.getUserByUsername(context, Username);
+	return attributeValue("sub", user?.Attributes);
+}
+
+/** AWS lets an administrator say whether an email is verified without repeating it; cognito-local wants both. */
+async function completedAsAws(
+	cognito: CognitoServiceImpl,
+	operation: string,
+	request: Request,
+): Promise<Request> {
+	const { UserPoolId, Username, UserAttributes = [] } = request;
+	const names = UserAttributes.map(({ Name }) => Name);
+	const needsEmail = names.includes("email_verified") && !names.includes("email");
+	if (operation !== "AdminUpdateUserAttributes" || !UserPoolId || !Username || !needsEmail) {
+		return request;
+	}
+	const pool = await cognito.getUserPool(context, UserPoolId);
+	const user = await pool.getUserByUsername(context, Username);
+	const email = attribute("email", attributeValue("email", user?.Attributes));
+	return { ...request, UserAttributes: [email, ...UserAttributes] };
 }
 
 async function createPools(program: Program, clock: DateClock): Promise<CognitoServiceImpl> {
@@ -251,11 +368,18 @@ async function refuseAsAws(cognito: CognitoServiceImpl, operation: string, reque
 
 /** The app client that a request comes from, which it names itself or by its access token. */
 async function clientOf(cognito: CognitoServiceImpl, { ClientId, AccessToken = "" }: Request) {
-	if (ClientId !== undefined) return cognito.getAppClient(context, ClientId);
-	const [, claims] = AccessToken.split(".");
-	if (!claims) return null;
-	const { client_id } = JSON.parse(Buffer.from(claims, "base64url").toString());
-	return cognito.getAppClient(context, String(client_id));
+	const { client_id = ClientId } = claimsOf(AccessToken);
+	return client_id === undefined ? null : cognito.getAppClient(context, client_id);
+}
+
+/** What an access token says; nothing, if it is none. */
+function claimsOf(accessToken: string): { sub?: string; client_id?: string } {
+	const [, claims = ""] = accessToken.split(".");
+	try {
+		return JSON.parse(Buffer.from(claims, "base64url").toString());
+	} catch {
+		return {};
+	}
 }
 
 /** An app client that has no list may read and write the standard attributes. */
@@ -309,13 +433,22 @@ class MemoryStore implements DataStore {
 
 /** cognito-local's user pool, where it differs from AWS's. */
 class Pool extends UserPoolServiceImpl {
-	/** AWS finds an account by its email in any case, when the pool says so. */
+	/**
+	 * AWS finds an account by its email in any case, when the pool says so. An account of an identity provider it finds by its own
+	 * username alone: neither its sub nor its email is another.
+	 */
 	override async getUserByUsername(context: Context, username: string): Promise<User | null> {
 		const exact = await super.getUserByUsername(context, username);
-		if (exact || this.options.UsernameConfiguration?.CaseSensitive !== false) return exact;
+		if (exact && (exact.Username === username || exact.UserStatus !== EXTERNAL)) return exact;
+		const anyCase = this.options.UsernameConfiguration?.CaseSensitive === false;
+		if (!exact && !anyCase) return null;
+		const normal = (text = "") => (anyCase ? text.toLowerCase() : text);
 		const users = await this.listUsers(context);
-		const email = ({ Attributes }: User) => attributeValue("email", Attributes)?.toLowerCase();
-		return users.find((user) => email(user) === username.toLowerCase()) ?? null;
+		const named = users.find(
+			({ Attributes, UserStatus }) =>
+				UserStatus !== EXTERNAL && normal(attributeValue("email", Attributes)) === normal(username),
+		);
+		return named ?? null;
 	}
 
 	/** AWS takes the emailed code as proof of the email; an administrator's word proves nothing. */

@@ -3,6 +3,7 @@ import type { PutEventsRequestEntry } from "@aws-sdk/client-eventbridge";
 import * as pulumi from "@pulumi/pulumi";
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
 import { ACCOUNT, type Declared, declared, type Program } from "../program";
+import { compilePattern } from "./eventPattern";
 import { queueUrl } from "./sqs";
 
 const EVENTS_KEPT = 1000;
@@ -24,10 +25,14 @@ export interface BusEvent {
 
 type Target = ReturnType<typeof connect>;
 
+/** The bus that every account has; AWS's own services put their events there. */
+const DEFAULT_BUS = "default";
+
 /**
- * EventBridge with the declared buses, and of their rules' targets those that are declared functions.
+ * EventBridge with the declared buses and the account's own, and of their rules' targets those that are declared functions or queues.
  *
- * @returns the service; `events`, the last thousand events that the declared buses took; and `targetsNotRun`, the others.
+ * @returns the service; `trail`, which puts a record of CloudTrail on the account's bus; `events`, the last thousand events that the
+ * declared buses took; and `targetsNotRun`, the others.
  * Throws `pulumi.RunError` if a rule or a target asks for what is not run here.
  */
 export function createEventBus(program: Program, endpoint: Endpoint) {
@@ -35,6 +40,7 @@ export function createEventBus(program: Program, endpoint: Endpoint) {
 		(bus) => bus.physicalName,
 	);
 	const functions = declared(program, "aws:lambda/function:Function").map(({ arn }) => arn);
+	const queues = declared(program, "aws:sqs/queue:Queue").map(({ arn }) => arn);
 	const targets: Target[] = [];
 	const targetsNotRun: string[] = [];
 	for (const target of declared(program, "aws:cloudwatch/eventTarget:EventTarget")) {
@@ -43,65 +49,80 @@ export function createEventBus(program: Program, endpoint: Endpoint) {
 			({ physicalName, inputs }) =>
 				physicalName === target.inputs.rule && nameOf(inputs.eventBusName) === bus,
 		);
-		const runs = buses.includes(bus) && functions.includes(target.inputs.arn);
+		const runs =
+			[DEFAULT_BUS, ...buses].includes(bus) &&
+			[...functions, ...queues].includes(target.inputs.arn);
 		if (rule?.inputs.eventPattern && runs) targets.push(connect(program, bus, rule, target));
 		else targetsNotRun.push(`${target.type} ${target.name}`);
 	}
 	const events: BusEvent[] = [];
 
 	async function deliver(target: Target, event: BusEvent): Promise<void> {
-		const Payload = JSON.stringify(event);
+		const text = JSON.stringify(event);
 		const from = { caller: "events", sourceArn: target.ruleArn };
-		const invoke = { FunctionName: target.arn, InvocationType: "Event", Payload };
+		const send = (QueueUrl: string) => {
+			const body = { QueueUrl, MessageBody: text };
+			return endpoint.call({ service: "sqs", operation: "SendMessage", body, ...from });
+		};
+		const invoke = () => {
+			const body = { FunctionName: target.arn, InvocationType: "Event", Payload: text };
+			return endpoint.call({ service: "lambda", operation: "Invoke", body, ...from });
+		};
+		const { queue, deadLetters } = target;
 		for (let attempt = 0; attempt <= target.retries; attempt++) {
 			try {
-				await endpoint.call({ service: "lambda", operation: "Invoke", body: invoke, ...from });
+				await (queue === undefined ? invoke() : send(queue));
 				return;
 			} catch (error) {
 				if (!(error instanceof ServiceError)) throw error;
 				// What a client has done wrong, such as a missing permission, is not tried again.
-				if (error.status < 500 && error.status !== 429) break;
+				const mayHold = error.status >= 500 || /Throttling|TooManyRequests/.test(error.code);
+				if (!mayHold) break;
 				await endpoint.pause(RETRY_MS);
 			}
 		}
-		if (target.deadLetters === undefined) return;
-		const body = { QueueUrl: target.deadLetters, MessageBody: Payload };
-		const send = { service: "sqs", operation: "SendMessage", body, ...from } as const;
 		// AWS, too, drops what the queue does not take.
-		await endpoint.call(send).catch(() => undefined);
+		if (deadLetters !== undefined) await send(deadLetters).catch(() => undefined);
+	}
+
+	function publish(bus: string, source: string, detailType: string, detail: unknown): string {
+		const event: BusEvent = {
+			version: "0",
+			id: randomUUID(),
+			"detail-type": detailType,
+			source,
+			account: ACCOUNT,
+			time: new Date().toISOString().replace(/\.\d+/, ""),
+			region: program.region,
+			resources: [],
+			detail,
+		};
+		if (buses.includes(bus)) {
+			events.push(event);
+			events.splice(0, events.length - EVENTS_KEPT);
+		}
+		for (const target of targets) {
+			if (target.bus !== bus || !target.matches(event)) continue;
+			endpoint.inBackground(() => deliver(target, event));
+		}
+		return event.id;
 	}
 
 	function put(entry: PutEventsRequestEntry) {
 		const problem = problemWith(entry);
 		if (problem) return problem;
 		const { Source = "", DetailType = "", Detail = "" } = entry;
-		const event: BusEvent = {
-			version: "0",
-			id: randomUUID(),
-			"detail-type": DetailType,
-			source: Source,
-			account: ACCOUNT,
-			time: new Date().toISOString().replace(/\.\d+/, ""),
-			region: program.region,
-			resources: [],
-			detail: JSON.parse(Detail),
-		};
-		const bus = nameOf(entry.EventBusName);
 		// AWS, too, answers success for a bus that does not exist, and drops the event.
-		if (buses.includes(bus)) {
-			events.push(event);
-			events.splice(0, events.length - EVENTS_KEPT);
-			for (const target of targets) {
-				if (target.bus !== bus || !target.matches(event)) continue;
-				endpoint.inBackground(() => deliver(target, event));
-			}
-		}
-		return { EventId: event.id };
+		return { EventId: publish(nameOf(entry.EventBusName), Source, DetailType, JSON.parse(Detail)) };
 	}
 
 	return {
 		events: (): readonly BusEvent[] => events,
 		targetsNotRun,
+
+		trail(detail: object): void {
+			publish(DEFAULT_BUS, "aws.cognito-idp", "AWS API Call via CloudTrail", detail);
+		},
 
 		async service({ operation, body }: Call): Promise<object> {
 			const { Entries: entries = [] }: { Entries?: PutEventsRequestEntry[] } = body;
@@ -117,7 +138,7 @@ export function createEventBus(program: Program, endpoint: Endpoint) {
 }
 
 /** A bus may be named by its name or its ARN. */
-function nameOf(bus = "default"): string {
+function nameOf(bus = DEFAULT_BUS): string {
 	return bus.replace(/^.*event-bus\//, "");
 }
 
@@ -125,6 +146,10 @@ function problemWith({ Source, DetailType, Detail }: PutEventsRequestEntry) {
 	if (!Source || !DetailType || !Detail) {
 		const message = "Source, DetailType and Detail are required arguments.";
 		return { ErrorCode: "InvalidArgument", ErrorMessage: message };
+	}
+	if (Source.startsWith("aws.")) {
+		const message = `Not authorized to put events for source ${Source}.`;
+		return { ErrorCode: "NotAuthorizedForSource", ErrorMessage: message };
 	}
 	try {
 		if (JSON.parse(Detail) instanceof Object) return undefined;
@@ -140,38 +165,20 @@ function connect(
 ) {
 	if (inputs.input ?? inputs.inputPath ?? inputs.inputTransformer) {
 		throw new pulumi.RunError(
-			`The event target ${name} changes the event, which the embedded stack cannot: let the function take it as it is, or teach local/aws/eventBridge.ts to.`,
+			`The event target ${name} changes the event, which the embedded stack cannot: let the target take it as it is, or teach local/aws/eventBridge.ts to.`,
 		);
 	}
+	const pattern = compilePattern(rule.inputs.eventPattern ?? "{}", `the rule ${rule.name}`);
+	const queue = declared(program, "aws:sqs/queue:Queue").find(({ arn }) => arn === inputs.arn);
 	const deadLetters = inputs.deadLetterConfig?.arn;
 	return {
 		bus,
 		ruleArn: rule.arn,
-		matches: matcher(rule),
+		matches: rule.inputs.state === "DISABLED" ? () => false : pattern,
 		arn: inputs.arn,
+		/** The URL of the queue that it is, if it is one. */
+		queue: queue?.id,
 		retries: inputs.retryPolicy?.maximumRetryAttempts ?? 185,
 		deadLetters: deadLetters === undefined ? undefined : queueUrl(program, deadLetters),
 	};
-}
-
-/** Makes a test of events from the pattern of a rule. */
-function matcher({ name, inputs }: Declared<"aws:cloudwatch/eventRule:EventRule">) {
-	if (inputs.state === "DISABLED") return () => false;
-
-	function compile(pattern: unknown): (value: unknown) => boolean {
-		if (Array.isArray(pattern)) {
-			const filter = pattern.find((each) => each instanceof Object);
-			if (filter === undefined) {
-				return (value) => [value].flat().some((each) => pattern.includes(each));
-			}
-			throw new pulumi.RunError(
-				`The rule ${name} matches events by ${JSON.stringify(filter)}, which the embedded stack cannot: use exact values, or teach local/aws/eventBridge.ts to match it.`,
-			);
-		}
-		const tests = Object.entries(Object(pattern)).map(
-			([field, inner]) => [field, compile(inner)] as const,
-		);
-		return (value) => tests.every(([field, test]) => test(Object(value)[field]));
-	}
-	return compile(JSON.parse(inputs.eventPattern ?? "{}"));
 }

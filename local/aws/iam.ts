@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Call, ServiceError } from "../endpoint";
-import { ACCOUNT, type Declared, declared, type Program } from "../program";
+import { ACCOUNT, type Declared, declared, type Program, streamArn } from "../program";
 import { nameOf } from "./lambda";
 
 /** What somebody wants to do, and if it is an AWS service, which one and on whose behalf. */
@@ -54,6 +54,7 @@ export function createPermissions(program: Program): (call: Call) => void {
 			}),
 		),
 	];
+	// Lambda's own pollers, which call as "sqs" and "dynamodb", invoke a function without a policy of it.
 	for (const service of ["cognito-idp", "events"]) {
 		const user = `${service}.amazonaws.com`;
 		principals.set(service, { user, based: "resource-based", may: onResources });
@@ -70,7 +71,7 @@ export function createPermissions(program: Program): (call: Call) => void {
 		const principal = principals.get(caller);
 		if (!principal) return;
 		const { user, based, may } = principal;
-		const action = `${service}:${operation === "Invoke" ? "InvokeFunction" : operation}`;
+		const action = actionOf(service, operation);
 		for (const resource of resourcesOf(program, call)) {
 			const wish = { action, resource, service: user, sourceArn };
 			if (may.some((allows) => allows(wish))) continue;
@@ -80,6 +81,13 @@ export function createPermissions(program: Program): (call: Call) => void {
 			);
 		}
 	};
+}
+
+/** What a policy calls an operation, where that is not its own name. */
+function actionOf(service: Call["service"], operation: string): string {
+	if (service === "dynamodbstreams") return `dynamodb:${operation}`;
+	if (service === "sqs") return `sqs:${operation.replace(/Batch$/, "")}`;
+	return `${service}:${operation === "Invoke" ? "InvokeFunction" : operation}`;
 }
 
 const notUnderstood = (where: string, what: string) =>
@@ -115,6 +123,11 @@ function resourcesOf(program: Program, { service, body }: Call): string[] {
 				(name) => arn("aws:dynamodb/table:Table", name) + index,
 			);
 		}
+		case "dynamodbstreams": {
+			const [stream] = String(request.ShardIterator ?? request.StreamArn).split("|");
+			const table = arnOf(program, "aws:dynamodb/table:Table", request.TableName);
+			return [table === undefined ? String(stream) : streamArn(table)];
+		}
 		case "events":
 			return [request.Entries ?? []]
 				.flat()
@@ -126,7 +139,9 @@ function resourcesOf(program: Program, { service, body }: Call): string[] {
 			return [`${group}:log-stream:${request.logStreamName}`];
 		}
 		case "sqs":
-			return [arn("aws:sqs/queue:Queue", String(request.QueueUrl).split("/").at(-1))];
+			return [
+				arn("aws:sqs/queue:Queue", request.SourceArn ?? String(request.QueueUrl).split("/").at(-1)),
+			];
 	}
 }
 

@@ -6,11 +6,11 @@ import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { type Call, type Endpoint, parseJson, ServiceError } from "../endpoint";
 import { type Declared, declared, type Program } from "../program";
-import { queueUrl } from "./sqs";
 
 /** AWS runs up to a thousand at once; this machine has one person's tests to run. */
 const MAXIMUM_ENVIRONMENTS = 10;
-/** AWS waits one minute before it repeats an asynchronous invocation, then two. */
+/** An asynchronous invocation is tried three times in all; AWS waits one minute before it repeats it, then two. */
+const ATTEMPTS = 3;
 const RETRY_MS = 100;
 
 type Declaration = Declared<"aws:lambda/function:Function">;
@@ -31,21 +31,11 @@ interface Outcome {
  * Rejects with `pulumi.RunError` if this machine cannot run a function.
  */
 export async function startLambda(program: Program, endpoint: Endpoint, directory: string) {
-	const configs = declared(
-		program,
-		"aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
-	);
 	const functions = await Promise.all(
 		declared(program, "aws:lambda/function:Function").map(async (declaration) => {
-			const { physicalName } = declaration;
-			const taskRoot = join(directory, physicalName);
+			const taskRoot = join(directory, declaration.physicalName);
 			await unpack(declaration, taskRoot);
-			const started = new LambdaFunction(declaration, taskRoot, endpoint);
-			const config = configs.find(({ inputs }) => nameOf(inputs.functionName) === physicalName);
-			const destination = config?.inputs.destinationConfig?.onFailure?.destination;
-			started.retries = config?.inputs.maximumRetryAttempts ?? 2;
-			started.deadLetters = destination && queueUrl(program, destination);
-			return started;
+			return new LambdaFunction(declaration, taskRoot, endpoint);
 		}),
 	);
 	const named = (name: string) => functions.find(({ declaration }) => declaration.name === name);
@@ -82,9 +72,6 @@ export async function startLambda(program: Program, endpoint: Endpoint, director
 /** One declared function and the execution environments that it has, warm or busy. */
 class LambdaFunction {
 	readonly logGroup: string;
-	/** How often a failed asynchronous invocation is repeated, and where it goes in the end. */
-	retries = 2;
-	deadLetters: string | undefined;
 	private readonly environments = new Set<Environment>();
 	private idle: Environment[] = [];
 	private readonly waiting: (() => void)[] = [];
@@ -99,10 +86,10 @@ class LambdaFunction {
 		this.logGroup = inputs.loggingConfig?.logGroup ?? `/aws/lambda/${physicalName}`;
 	}
 
-	/** What Lambda itself does with the function's role; it tells nobody when that fails. */
-	async call(service: "logs" | "sqs", operation: string, body: object): Promise<void> {
+	/** Lambda itself writes the logs, with the function's role; it tells nobody when that fails. */
+	async log(operation: "CreateLogStream" | "PutLogEvents", body: object): Promise<void> {
 		const caller = this.declaration.name;
-		await this.endpoint.call({ service, operation, body, caller }).catch(() => undefined);
+		await this.endpoint.call({ service: "logs", operation, body, caller }).catch(() => undefined);
 	}
 
 	/** Hands one event to a warm environment, to a new one, or to the first that becomes free. */
@@ -120,36 +107,11 @@ class LambdaFunction {
 		return outcome;
 	}
 
-	/** Invokes until it succeeds; what has failed for good goes to the destination, as a record of it. */
-	async invokeAsynchronously(requestPayload: unknown, requestId: string): Promise<void> {
-		for (let attempt = 1; ; attempt++) {
-			const { failed, payload } = await this.invoke(requestPayload, requestId);
-			if (!failed) return;
-			if (attempt <= this.retries) {
-				await this.endpoint.pause(RETRY_MS * attempt);
-				continue;
-			}
-			const functionArn = `${this.declaration.arn}:$LATEST`;
-			const record = {
-				version: "1.0",
-				timestamp: new Date(),
-				requestContext: {
-					requestId,
-					functionArn,
-					condition: "RetriesExhausted",
-					approximateInvokeCount: attempt,
-				},
-				requestPayload,
-				responseContext: {
-					statusCode: 200,
-					executedVersion: "$LATEST",
-					functionError: "Unhandled",
-				},
-				responsePayload: JSON.parse(payload),
-			};
-			const body = { QueueUrl: this.deadLetters, MessageBody: JSON.stringify(record) };
-			if (this.deadLetters !== undefined) await this.call("sqs", "SendMessage", body);
-			return;
+	/** Invokes until it succeeds, and gives up in the end. */
+	async invokeAsynchronously(event: unknown, requestId: string): Promise<void> {
+		for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+			if (attempt > 1) await this.endpoint.pause(RETRY_MS * (attempt - 1));
+			if (!(await this.invoke(event, requestId)).failed) return;
 		}
 	}
 
@@ -180,11 +142,11 @@ function startEnvironment(fn: LambdaFunction) {
 		stdio: ["ignore", "pipe", "pipe", "ipc"],
 	});
 	const stream = { logGroupName: fn.logGroup, logStreamName: randomUUID() };
-	fn.call("logs", "CreateLogStream", stream);
+	fn.log("CreateLogStream", stream);
 	const log = (text: string | Buffer) => {
 		const lines = String(text).trimEnd().split("\n");
 		const logEvents = lines.map((message) => ({ message, timestamp: Date.now() }));
-		fn.call("logs", "PutLogEvents", { ...stream, logEvents });
+		fn.log("PutLogEvents", { ...stream, logEvents });
 	};
 	child.stdout?.on("data", log);
 	child.stderr?.on("data", log);

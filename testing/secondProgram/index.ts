@@ -52,6 +52,103 @@ createFunction("dying", `async () => process.exit(3)`);
 const environment = createFunction("environment", `async () => process.env`);
 
 const deadLetters = new aws.sqs.Queue("deadLetters");
+
+// A queue with a consumer: it does what a message says, and reports the messages that say "fail".
+const work = new aws.sqs.Queue("work", {
+	visibilityTimeoutSeconds: 180,
+	redrivePolicy: pulumi.jsonStringify({
+		deadLetterTargetArn: deadLetters.arn,
+		maxReceiveCount: 3,
+	}),
+});
+const worker = createFunction(
+	"worker",
+	`async ({ Records }) => {
+		const bodies = Records.map(({ body }) => body);
+		console.log({ began: Date.now(), bodies, Records });
+		if (bodies.includes("slow")) await new Promise((resolve) => setTimeout(resolve, 200));
+		console.log({ ended: Date.now() });
+		if (bodies.includes("throw")) throw new Error("no good");
+		if (bodies.includes("malformed")) return { batchItemFailures: [{ itemIdentifier: "nobody" }] };
+		const failed = Records.filter(({ body }) => body.includes("fail"));
+		return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+	}`,
+);
+new aws.lambda.EventSourceMapping("work", {
+	eventSourceArn: work.arn,
+	functionName: worker.name,
+	batchSize: 10,
+	functionResponseTypes: ["ReportBatchItemFailures"],
+	scalingConfig: { maximumConcurrency: 2 },
+});
+
+// A stream with a consumer, which throws at a poison, and reports what is refused.
+const table = new aws.dynamodb.Table("items", {
+	billingMode: "PAY_PER_REQUEST",
+	hashKey: "PK",
+	rangeKey: "SK",
+	attributes: [
+		{ name: "PK", type: "S" },
+		{ name: "SK", type: "S" },
+	],
+	streamEnabled: true,
+	streamViewType: "NEW_AND_OLD_IMAGES",
+});
+const follower = createFunction(
+	"follower",
+	`async ({ Records }) => {
+		console.log({ Records });
+		const holds = (name) => Records.find(({ dynamodb }) => dynamodb.NewImage?.[name]);
+		if (holds("poison")) throw new Error("no good");
+		const refused = holds("refused");
+		return {
+			batchItemFailures: refused ? [{ itemIdentifier: refused.dynamodb.SequenceNumber }] : [],
+		};
+	}`,
+);
+new aws.lambda.EventSourceMapping("items", {
+	eventSourceArn: table.streamArn,
+	functionName: follower.name,
+	startingPosition: "TRIM_HORIZON",
+	batchSize: 100,
+	bisectBatchOnFunctionError: true,
+	maximumRecordAgeInSeconds: 500,
+	functionResponseTypes: ["ReportBatchItemFailures"],
+	filterCriteria: { filters: [{ pattern: '{"dynamodb":{"Keys":{"SK":{"S":["PROFILE"]}}}}' }] },
+	destinationConfig: { onFailure: { destinationArn: deadLetters.arn } },
+});
+
+new aws.iam.RolePolicy("consumers", {
+	role,
+	policy: pulumi.jsonStringify({
+		Version: "2012-10-17",
+		Statement: [
+			{
+				Effect: "Allow",
+				Action: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+				Resource: work.arn,
+			},
+			{ Effect: "Allow", Action: ["sqs:SendMessage"], Resource: deadLetters.arn },
+			{
+				Effect: "Allow",
+				Action: [
+					"dynamodb:ListStreams",
+					"dynamodb:DescribeStream",
+					"dynamodb:GetShardIterator",
+					"dynamodb:GetRecords",
+				],
+				Resource: table.streamArn,
+			},
+		],
+	}),
+});
+
+// What it reads from is not run, so neither is it.
+new aws.lambda.EventSourceMapping("elsewhere", {
+	eventSourceArn: new aws.kinesis.Stream("elsewhere").arn,
+	functionName: worker.name,
+});
+
 // This, and the other things that the embedded stack does not run, are left out, and nothing stops for them.
 new aws.s3.Bucket("unheardOf");
 const api = new aws.apigatewayv2.Api("http", { protocolType: "HTTP" });
@@ -79,7 +176,6 @@ new aws.iam.RolePolicy("functions", {
 		Version: "2012-10-17",
 		Statement: [
 			{ Effect: "Allow", Action: "logs:*", Resource: "arn:aws:logs:*:*:log-group:/aws/lambda/*" },
-			{ Effect: "Allow", Action: ["sqs:Send*"], Resource: deadLetters.arn },
 			{
 				Effect: "Allow",
 				Action: "execute-api:*",
@@ -88,11 +184,6 @@ new aws.iam.RolePolicy("functions", {
 			{ Effect: "Allow", Action: "execute-api:*", Resource: api.executionArn },
 		],
 	},
-});
-new aws.lambda.FunctionEventInvokeConfig("failing", {
-	functionName: failing.name,
-	maximumRetryAttempts: 1,
-	destinationConfig: { onFailure: { destination: deadLetters.arn } },
 });
 const bus = new aws.cloudwatch.EventBus("events");
 const rule = new aws.cloudwatch.EventRule("wanted", {
@@ -106,10 +197,42 @@ new aws.cloudwatch.EventTarget("failing", {
 	arn: failing.arn,
 });
 
+// What comes over two buses into one queue: events, and on the account's own bus what CloudTrail tells of Cognito.
+const queued = new aws.cloudwatch.EventRule("queued", {
+	eventBusName: bus.name,
+	eventPattern: JSON.stringify({ source: ["queued"] }),
+});
+const trail = new aws.cloudwatch.EventRule("trail", {
+	eventPattern: JSON.stringify({ source: ["aws.cognito-idp"] }),
+});
+const heard = new aws.sqs.Queue("heard");
+new aws.sqs.QueuePolicy("heard", {
+	queueUrl: heard.url,
+	policy: pulumi.jsonStringify({
+		Version: "2012-10-17",
+		Statement: [
+			{
+				Effect: "Allow",
+				Principal: { Service: "events.amazonaws.com" },
+				Action: "sqs:SendMessage",
+				Resource: heard.arn,
+				Condition: { ArnEquals: { "aws:SourceArn": [queued.arn, trail.arn] } },
+			},
+		],
+	}),
+});
+new aws.cloudwatch.EventTarget("queued", {
+	rule: queued.name,
+	eventBusName: bus.name,
+	arn: heard.arn,
+});
+new aws.cloudwatch.EventTarget("trail", { rule: trail.name, arn: heard.arn });
+
 const pool = new aws.cognito.UserPool("people", {
 	usernameAttributes: ["email"],
 	usernameConfiguration: { caseSensitive: false },
 	autoVerifiedAttributes: ["email"],
+	userAttributeUpdateSettings: { attributesRequireVerificationBeforeUpdates: ["email"] },
 	schemas: [{ name: "plan", attributeDataType: "String", mutable: true }],
 	lambdaConfig: { postConfirmation: trigger.arn, postAuthentication: trigger.arn },
 });
@@ -152,6 +275,9 @@ if (lateFailure !== undefined) {
 
 export const eventBusName = bus.name;
 export const deadLetterQueueUrl = deadLetters.url;
+export const workQueueUrl = work.url;
+export const heardQueueUrl = heard.url;
+export const tableName = table.name;
 export const userPoolId = pool.id;
 export const userPoolClientId = client.id;
 export const apiUrl = api.apiEndpoint;
