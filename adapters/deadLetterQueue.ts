@@ -18,7 +18,8 @@ export function createSendDeadLetter(QueueUrl: string, config: SQSClientConfig):
 
 	async function load() {
 		const { SendMessageCommand, SQSClient } = await import("@aws-sdk/client-sqs");
-		const client = new SQSClient(config);
+		// So that it goes where every other call goes, whatever host the URL names.
+		const client = new SQSClient({ ...config, useQueueUrlAsEndpoint: false });
 		return (MessageBody: string) => client.send(new SendMessageCommand({ QueueUrl, MessageBody }));
 	}
 

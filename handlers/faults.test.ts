@@ -186,13 +186,13 @@ test("a table that is down for long, and back within six hours, loses nobody, an
 	const scene = await open(t, "event", withoutTrail(whole));
 	const { stack, people } = scene;
 	const lift = stack.fault({ service: "dynamodb", kind: "throttle" });
-	const emails = Array.from({ length: 20 }, (_, index) => `${index}@example.com`);
+	const emails = Array.from({ length: 3 }, (_, index) => `${index}@example.com`);
 	for (const email of emails) {
 		await people.signUp(email);
 		await people.confirm(email);
 	}
 	// Lambda itself would have tried each of them three times.
-	while (failures(stack, "recordUser").length < 10 * emails.length) await setTimeout(20);
+	while (failures(stack, "recordUser").length < 5 * emails.length) await setTimeout(20);
 	t.deepEqual(await deadLetters(stack), []);
 	lift();
 	await stack.settled();
@@ -354,7 +354,7 @@ test.serial(
 		await people.delete(email);
 		lift();
 		await stack.settled();
-		t.true(stack.logs("recordUser").some((line) => line.includes('"removed"')));
+		t.true(stack.logs("recordUser").some((line) => line.includes('"absent"')));
 		t.deepEqual(await comparePoolAndTable(stack), { recorded: 0, resting: [], wrong: [] });
 	},
 );
