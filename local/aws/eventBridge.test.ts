@@ -42,12 +42,20 @@ test("an event waits for a queue that cannot take it for a while", async (t) => 
 	t.is((await heard(stack)).length, 1);
 });
 
-test("an event that the policy of a queue does not let in is lost", async (t) => {
+test("an event that the policy of a queue does not let in rests in the dead-letter queue, if that one's does", async (t) => {
 	const whole = await program;
-	const resources = whole.resources.filter(({ type }) => !/QueuePolicy$/.test(type));
-	const stack = await open(t, { ...whole, resources });
-	await put(stack, "queued");
-	t.deepEqual(await heard(stack), []);
+	for (const [without, count] of [
+		[["heard"], 1],
+		[["heard", "deadLetters"], 0],
+	] as const) {
+		const resources = whole.resources.filter(
+			({ type, name }) => !/QueuePolicy$/.test(type) || !without.some((each) => each === name),
+		);
+		const stack = await open(t, { ...whole, resources });
+		await put(stack, "queued");
+		t.deepEqual(await heard(stack), []);
+		t.deepEqual(await deadLetters(stack), stack.events().slice(0, count));
+	}
 });
 
 test("the policy of a queue may name several rules, and lets in no other", async (t) => {
@@ -55,7 +63,7 @@ test("the policy of a queue may name several rules, and lets in no other", async
 	const withRules = (...rules: string[]) => ({
 		...whole,
 		resources: whole.resources.map((each) => {
-			if (!/QueuePolicy$/.test(each.type)) return each;
+			if (!/QueuePolicy$/.test(each.type) || each.name !== "heard") return each;
 			const policy = JSON.parse(String(each.inputs.policy));
 			policy.Statement[0].Condition = { ArnEquals: { "aws:SourceArn": rules } };
 			return { ...each, inputs: { ...each.inputs, policy: JSON.stringify(policy) } };
