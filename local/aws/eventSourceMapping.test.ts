@@ -141,15 +141,18 @@ for (const [what, body] of [
 	});
 }
 
-test("a batch waits for the visibility time-out before it comes again, and the stack settles no sooner", async (t) => {
-	const { stack, send } = await open(t);
-	await send("fail");
-	await stack.settled();
-	const times = logged(stack, "worker").map(({ time = 0 }) => time);
-	const pauses = times.slice(1).map((time, i) => time - Number(times[i]));
-	t.is(pauses.length, 2);
-	t.true(Math.min(...pauses) >= 180, `${pauses} ms`);
-});
+test.serial(
+	"a batch waits for the visibility time-out before it comes again, and the stack settles no sooner",
+	async (t) => {
+		const { stack, send } = await open(t);
+		await send("fail");
+		await stack.settled();
+		const times = logged(stack, "worker").map(({ time = 0 }) => time);
+		const pauses = times.slice(1).map((time, i) => time - Number(times[i]));
+		t.is(pauses.length, 2);
+		t.true(Math.min(...pauses) >= 180, `${pauses} ms`);
+	},
+);
 
 test("events that are put at once come in one batch", async (t) => {
 	const text = JSON.stringify((await program).resources);
@@ -163,13 +166,15 @@ test("events that are put at once come in one batch", async (t) => {
 	const { stack } = await open(t, { ...whole, resources: whole.resources.map(toWork) });
 	const { eventBusName: EventBusName } = stack.outputs;
 	const entry = { EventBusName, Source: "queued", DetailType: "t", Detail: "{}" };
-	await new EventBridgeClient(stack.clientOptions).send(
-		new PutEventsCommand({ Entries: Array(10).fill(entry) }),
-	);
-	await stack.settled();
+	for (let i = 0; i < 2; i++) {
+		await new EventBridgeClient(stack.clientOptions).send(
+			new PutEventsCommand({ Entries: Array(10).fill(entry) }),
+		);
+		await stack.settled();
+	}
 	t.deepEqual(
 		batches(stack).map(({ length }) => length),
-		[10],
+		[10, 10],
 	);
 });
 
