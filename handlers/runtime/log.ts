@@ -1,3 +1,4 @@
+import type { QueueUnavailable } from "../../adapters/deadLetterQueue";
 import type { EventRejected } from "../../adapters/eventBus";
 import type { InvalidEvent, InvalidIdentity } from "../../domain/errors";
 import type { RecordUserError } from "../../domain/sync/record";
@@ -19,6 +20,7 @@ export type LoggedError =
 	| InvalidIdentity
 	| RecordUserError
 	| EventRejected
+	| QueueUnavailable
 	| DeadlineExceeded
 	| UnexpectedError;
 
@@ -39,6 +41,7 @@ function details(failure: LoggedError): Readonly<Record<string, unknown>> {
 		case "StoreUnavailable":
 		case "UserPoolUnavailable":
 		case "EventRejected":
+		case "QueueUnavailable":
 			return { retryable: failure.retryable, cause: nameOf(failure.cause) };
 		case "UnexpectedError":
 			return { cause: nameOf(failure.cause) };
