@@ -122,10 +122,11 @@ function readSent(user: unknown): Result<User, InvalidEvent> {
 		}));
 }
 
-/** Writes what DynamoDB has, and JSON has not: `{ "$set": [...] }` for a set, `{ "$binary": "<base64>" }` for bytes. */
+/** Writes what DynamoDB has, and JSON has not: `{ "$set": [...] }`, `{ "$binary": "<base64>" }` or `{ "$bigint": "<digits>" }`. */
 function tag(_name: string, value: unknown): unknown {
 	if (value instanceof Set) return { $set: [...value] };
 	if (value instanceof Uint8Array) return { $binary: Buffer.from(value).toString("base64") };
+	if (typeof value === "bigint") return { $bigint: String(value) };
 	return value;
 }
 
@@ -134,15 +135,16 @@ function untagged(value: unknown): unknown {
 	if (Array.isArray(value)) return value.map(untagged);
 	if (typeof value !== "object" || value === null) return value;
 	const entries = Object.entries(value).map(([name, each]) => [name, untagged(each)] as const);
-	const [[name, only] = [], ...others] = entries;
-	if (others.length === 0 && name === "$set" && Array.isArray(only)) return new Set(only);
-	if (others.length === 0 && name === "$binary" && typeof only === "string") {
-		return new Uint8Array(Buffer.from(only, "base64"));
+	const [[tag, tagged] = [], ...others] = entries;
+	if (others.length === 0) {
+		if (tag === "$set" && Array.isArray(tagged)) return new Set(tagged);
+		if (tag === "$binary") return new Uint8Array(Buffer.from(String(tagged), "base64"));
+		if (tag === "$bigint") return BigInt(String(tagged));
 	}
 	return Object.fromEntries(entries);
 }
 
 const withoutTags = fromThrowable(
 	untagged,
-	(): CorruptUser => ({ type: "CorruptUser", issues: [{ path: "", message: "is too deep" }] }),
+	(): CorruptUser => ({ type: "CorruptUser", issues: [{ path: "", message: "cannot be read" }] }),
 );
