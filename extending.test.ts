@@ -311,6 +311,12 @@ test.serial(
 		const event = { source, "detail-type": detailType, detail: JSON.parse(detail) };
 		t.deepEqual(extended.parseChange(event)._unsafeUnwrap(), told);
 		t.deepEqual(told.user, user);
+
+		const motto: object = { testMotto: "upward" };
+		(await users.update(sub, motto))._unsafeUnwrap();
+		const next = { sequence: "2", oldItem: record.newItem, newItem: await itemOf(sub) };
+		const alone: object = { changed: ["testMotto"] };
+		t.like(toChange(next)._unsafeUnwrap(), alone, "what is equal has not changed");
 	},
 );
 

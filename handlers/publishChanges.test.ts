@@ -240,8 +240,15 @@ test.serial(
 	},
 );
 
-test.serial("a record of characters that SQS refuses rests as it was", async (t) => {
+test.serial("a record with characters that SQS refuses rests as it was", async (t) => {
 	const poison = created("noncharacters", { email: undefined, name: "\uffff\ufffe\u0000" });
+	const sent: string[] = [];
+	const stop = stack.onCall(({ operation, body }) => {
+		if (operation === "SendMessage") sent.push(Object(body).MessageBody);
+	});
 	t.deepEqual((await consume(t, poison)).failures, []);
+	stop();
+	t.is(sent.length, 1);
+	t.notRegex(sent.join(), /[\0\ufffe\uffff]/);
 	t.deepEqual(await resting("noncharacters"), [poison]);
 });

@@ -99,7 +99,7 @@ function openDeadLetters(): SendToDeadLetters {
 /** The most that SQS takes: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
 const mostBytes = 1024 * 1024;
 
-/** The record as JSON, whole; one whose two items are too large together, with its key and number alone, as the table has the rest. */
+/** The record whole, as JSON; one that is too large for SQS without its items: its key says whose it is. */
 function toMessage({ dynamodb, ...record }: DynamoDBRecord): string {
 	const whole = JSON.stringify({ ...record, dynamodb });
 	if (Buffer.byteLength(whole) <= mostBytes) return whole;
