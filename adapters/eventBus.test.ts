@@ -65,14 +65,19 @@ test("nothing is published after a round trip in which an event may be published
 	t.is(calls.length, 1);
 });
 
-test("of a call that is refused for one of its events, the others are published", async (t) => {
-	const { publishAll, calls } = await open(t, (detail) => {
-		if (detail === "1") throw new ServiceError("ValidationException", "Too large.");
-		return undefined;
+for (const [code, status] of [
+	["ValidationException", 400],
+	["RequestEntityTooLargeException", 413],
+] as const) {
+	test(`of a call that is refused for one of its events (${status}), the others are published`, async (t) => {
+		const { publishAll, calls } = await open(t, (detail) => {
+			if (detail === "1") throw new ServiceError(code, "Too large.", status);
+			return undefined;
+		});
+		t.is(typesOf(await publishAll(numbered(3))), "ok InvalidEvent ok");
+		t.deepEqual(calls, ["0 1 2", "0", "1", "2"]);
 	});
-	t.is(typesOf(await publishAll(numbered(3))), "ok InvalidEvent ok");
-	t.deepEqual(calls, ["0 1 2", "0", "1", "2"]);
-});
+}
 
 test("when nothing may be published, no event is at fault", async (t) => {
 	const { publishAll, calls } = await open(t, () => {

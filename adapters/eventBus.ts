@@ -88,15 +88,18 @@ const createPutEvents =
 		);
 
 /**
- * The errors that are about an event itself: of an entry, and of a call that is over 1 MB.
+ * The errors that are about an event itself: of an entry, and of a call, which takes 1 MB in all.
  * https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
  * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
  */
 const aboutEvents = ["InvalidArgument", "MalformedDetail", "ValidationException"];
+const contentTooLarge = 413;
 
 function toError(cause: unknown, retryable: boolean): PublishError {
-	const { name } = Object(cause);
-	if (!aboutEvents.includes(name)) return { type: "EventRejected", retryable, cause };
+	const { name, $metadata } = Object(cause);
+	if (!aboutEvents.includes(name) && $metadata?.httpStatusCode !== contentTooLarge) {
+		return { type: "EventRejected", retryable, cause };
+	}
 	const message = `is refused by EventBridge: ${name}`;
 	return { type: "InvalidEvent", issues: [{ path: "", message }] };
 }

@@ -30,7 +30,7 @@ const publishAll = createPublishAll(
  * comes at least once: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
  */
 export async function handler({ Records }: DynamoDBStreamEvent): Promise<DynamoDBBatchResponse> {
-	const read = Records.map((record) => ({ record, entry: toEntry(record) }));
+	const read = Records.map((record) => ({ record, entry: entryOf(record) }));
 	const published = await publishAll(
 		read.flatMap(({ entry }) => (entry.isOk() && entry.value ? [entry.value] : [])),
 	);
@@ -53,7 +53,7 @@ const notTried = err<never, EventRejected>({
 });
 
 /** What is to be published of a record: nothing, if it says nothing. Whatever throws on it would throw again. */
-function toEntry(
+function entryOf(
 	record: DynamoDBRecord,
 ): Result<EventEntry | undefined, CorruptUser | UnexpectedError> {
 	try {
@@ -68,7 +68,7 @@ function toEntry(
 	}
 }
 
-/** Ends with a record, of which an event of some type was published, or nothing; answers whether it has not to come again. */
+/** Logs which type of event was published of a record, if any, or why none was, and lays it to rest. `false`: it has to come again. */
 async function settle(
 	record: DynamoDBRecord,
 	told: Result<string | undefined, PublishError | CorruptUser | UnexpectedError>,

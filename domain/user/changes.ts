@@ -36,8 +36,8 @@ export type UserChange =
 	| (Change & { readonly type: "UserCreated" | "UserRemoved" })
 	| (Change & { readonly type: "UserUpdated"; readonly changed: readonly ChangedAttribute[] });
 
-/** A record of the table's stream, with the item before and after, as it lies in the table. */
-export interface StreamRecord {
+/** A record of the table's stream: its number, and the item before and after, as it lies in the table. */
+export interface StoredChange {
 	readonly sequence: string;
 	readonly oldItem?: unknown;
 	readonly newItem?: unknown;
@@ -69,7 +69,7 @@ export function toChange({
 	sequence: digits,
 	oldItem,
 	newItem,
-}: StreamRecord): Result<UserChange | undefined, CorruptUser> {
+}: StoredChange): Result<UserChange | undefined, CorruptUser> {
 	return readUser(newItem ?? oldItem).map((user) => {
 		const change = { sequence: toSequence(digits), user };
 		if (newItem === undefined) return { type: "UserRemoved", ...change };
