@@ -10,7 +10,8 @@ import { RunError } from "@pulumi/pulumi";
 import test from "ava";
 import ts from "typescript";
 import type * as domain from "./domain";
-import { eventSource } from "./domain/user/events";
+import type * as changes from "./domain/user/changes";
+import { type EventEntry, eventSource } from "./domain/user/events";
 import { profileKey } from "./domain/user/keys";
 import { declared } from "./local/program";
 import type { Stack } from "./local/stack";
@@ -33,6 +34,8 @@ export const wrong = (user: User): string => user.seats ?? "";
 /** An attribute that is stored otherwise than it is written and read, and one that holds others. */
 const further = `
 	testAddress: map({ city: string(), lines: list(string()) }).optional(),
+	testRoles: set(string()).optional(),
+	testKeys: map({ testKey: binary() }).optional(),
 	testMotto: string().optional().transform({
 		encode: (text: string) => text + "!",
 		decode: (text: string) => text.slice(0, -1),
@@ -61,8 +64,10 @@ let tableName: string;
 test.before(async () => {
 	directory = await adoptProject();
 	await edit(directory, "domain/user/attributes.ts", (source) =>
-		`import { list } from "dynamodb-toolbox/schema/list";
+		`import { binary } from "dynamodb-toolbox/schema/binary";
+import { list } from "dynamodb-toolbox/schema/list";
 import { map } from "dynamodb-toolbox/schema/map";
+import { set } from "dynamodb-toolbox/schema/set";
 ${source}`.replace(/^export const applicationAttributes = {\n/m, (line) => line + further),
 	);
 	await edit(directory, "application.ts", (source) => `${source}${typed}`);
@@ -77,6 +82,26 @@ test.after.always(async () => {
 	await stack?.close();
 	await rm(directory, { recursive: true });
 });
+
+/** What lies in the table of somebody. */
+async function itemOf(sub: string) {
+	const { Item } = await DynamoDBDocumentClient.from(client).send(
+		new GetCommand({ TableName: tableName, Key: profileKey(sub) }),
+	);
+	return Item;
+}
+
+/** A change of somebody's profile as it is published. */
+async function change(type: "UserCreated" | "UserRemoved", sub: string): Promise<EventEntry> {
+	const { toChange, toChangeEntry } = extendedChanges();
+	const item = await itemOf(sub);
+	const told = toChange({ sequence: "1", [type === "UserCreated" ? "newItem" : "oldItem"]: item });
+	const value = told._unsafeUnwrap();
+	if (!value) throw new Error("The item says nothing.");
+	return toChangeEntry(value);
+}
+
+const extendedChanges = (): typeof changes => require(join(directory, "domain/user/changes"));
 
 let program: ts.Program | undefined;
 const installed = new Map<string, ts.SourceFile | undefined>();
@@ -148,10 +173,7 @@ test.serial(
 		const expected = { nickname: "Ada", plan: "gold", seats: 5 };
 		const event = stack.events().findLast(({ detail }) => Object(detail).identity?.sub === sub);
 		t.like(Object(event?.detail).identity, expected, "the event carries them");
-		const { Item } = await DynamoDBDocumentClient.from(client).send(
-			new GetCommand({ TableName: tableName, Key: profileKey(sub) }),
-		);
-		t.like(Item, expected, "the item holds them");
+		t.like(await itemOf(sub), expected, "the item holds them");
 		t.like((await users.findBySub(sub))._unsafeUnwrap(), expected);
 		t.like((await users.findByEmail(email))._unsafeUnwrap(), expected);
 
@@ -241,12 +263,13 @@ test.serial(
 		await people.confirm("mary@example.com");
 		await people.signIn("mary@example.com");
 		await stack.settled();
+		await publishEvents(stack, await change("UserCreated", sub), await change("UserRemoved", sub));
 		const welcomed = stack.logs(name).filter((line) => line.includes(sub));
 		t.is(welcomed.length, 1, "its one detail type, and no other");
 
 		const queue = declared(stack.program, "aws:sqs/queue:Queue").find((each) => each.name === name);
-		const detail = { version: 1, identity: { sub: "nobody" } };
-		const event = { source: eventSource, detailType: "UserConfirmed" };
+		const detail = { version: 1, user: { sub: "nobody" } };
+		const event = { source: eventSource, detailType: "UserCreated" };
 		await publishEvents(stack, { ...event, detail: JSON.stringify(detail) });
 		const resting = await deadLetters(stack, queue?.id);
 		t.deepEqual(
@@ -262,7 +285,71 @@ test.serial(
 	},
 );
 
-test.serial("the types follow, and the code of the README compiles", (t) => {
+test.serial(
+	"a change tells of what was added, a set and bytes included, as the domain reads it",
+	async (t) => {
+		const users = extended.createUsers(extended.openTable({ tableName, client }));
+		const sub = await people.signUp("joan@example.com", { nickname: "Joan" });
+		await people.confirm("joan@example.com");
+		await stack.settled();
+		const testKey = new Uint8Array([0, 1, 255]);
+		const fields: object = {
+			theme: "dark",
+			testMotto: "onward",
+			testRoles: new Set(["admin", "editor"]),
+			testKeys: { testKey },
+		};
+		const before = await itemOf(sub);
+		const user = (await users.update(sub, fields))._unsafeUnwrap();
+		const record = { sequence: "1", oldItem: before, newItem: await itemOf(sub) };
+		const { toChange, toChangeEntry } = extendedChanges();
+		const told = toChange(record)._unsafeUnwrap();
+		if (told?.type !== "UserUpdated") return t.fail();
+		const changed: readonly string[] = told.changed;
+		t.deepEqual(changed, ["testRoles", "testKeys", "testMotto", "theme"]);
+		const { source, detailType, detail } = toChangeEntry(told);
+		const event = { source, "detail-type": detailType, detail: JSON.parse(detail) };
+		t.deepEqual(extended.parseChange(event)._unsafeUnwrap(), told);
+		t.deepEqual(told.user, user);
+
+		const motto: object = { testMotto: "upward" };
+		(await users.update(sub, motto))._unsafeUnwrap();
+		const next = { sequence: "2", oldItem: record.newItem, newItem: await itemOf(sub) };
+		const alone: object = { changed: ["testMotto"] };
+		t.like(toChange(next)._unsafeUnwrap(), alone, "what is equal has not changed");
+	},
+);
+
+test.serial(
+	"who listens to UserRemoved erases what lies beside a profile, once the account is gone and no sooner",
+	async (t) => {
+		const table = extended.openTable({ tableName, client });
+		const { place, ofUser } = orders.createOrders(table);
+		const email = "hedy@example.com";
+		const sub = await people.signUp(email);
+		await people.confirm(email);
+		await stack.settled();
+		const order = { sub, orderId: "1", total: 5 };
+		(await place(order))._unsafeUnwrap();
+		const removed = await change("UserRemoved", sub);
+
+		// By hand: the profile comes back at the next sign-in.
+		(await extended.createUsers(table).remove(sub))._unsafeUnwrap();
+		await publishEvents(stack, removed);
+		t.like((await ofUser(sub))._unsafeUnwrap(), [order]);
+
+		await people.delete(email);
+		await publishEvents(stack, removed);
+		t.deepEqual((await ofUser(sub))._unsafeUnwrap(), []);
+		await publishEvents(stack, removed);
+		const queue = declared(stack.program, "aws:sqs/queue:Queue").find(
+			(each) => each.name === "eraseRest",
+		);
+		t.deepEqual(await deadLetters(stack, queue?.id), [], "it may come any number of times");
+	},
+);
+
+test.serial("the types follow, and the code of the README and docs/operations.md compiles", (t) => {
 	t.is(compile(), "");
 });
 

@@ -9,8 +9,8 @@ export interface DeadLetterRejected {
 	readonly cause: unknown;
 }
 
-/** Puts one message into a dead-letter queue, in one round trip. */
-export type SendDeadLetter = (body: string) => ResultAsync<void, DeadLetterRejected>;
+/** Puts one message, which is JSON, into a dead-letter queue, in one round trip. SQS takes up to 1 MB. */
+export type SendDeadLetter = (json: string) => ResultAsync<void, DeadLetterRejected>;
 
 /** Makes the sending to one dead-letter queue. The client is loaded with the first letter, which most functions never send. */
 export function createSendDeadLetter(QueueUrl: string, config: SQSClientConfig): SendDeadLetter {
@@ -23,15 +23,18 @@ export function createSendDeadLetter(QueueUrl: string, config: SQSClientConfig):
 		return (MessageBody: string) => client.send(new SendMessageCommand({ QueueUrl, MessageBody }));
 	}
 
-	async function send(body: string): Promise<void> {
+	async function send(json: string): Promise<void> {
 		loaded ??= load();
-		await (await loaded)(body);
+		await (await loaded)(json.replace(/[\ufffe\uffff]/g, escaped));
 	}
 
-	return (body) =>
-		ResultAsync.fromPromise(send(body), (cause) => ({
+	return (json) =>
+		ResultAsync.fromPromise(send(json), (cause) => ({
 			type: "DeadLetterRejected",
 			retryable: isRetryable(cause),
 			cause,
 		}));
 }
+
+/** The two characters that JSON leaves as they are, and SQS refuses. */
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16)}`;

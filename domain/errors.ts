@@ -18,7 +18,7 @@ export interface InvalidUpdate {
 	readonly issues: readonly Issue[];
 }
 
-/** The event is not one of ours: not JSON, of another version, or from another source. */
+/** The event is not one of ours: not JSON, of another version, or from another source; or it is one that EventBridge does not take. */
 export interface InvalidEvent {
 	readonly type: "InvalidEvent";
 	readonly issues: readonly Issue[];

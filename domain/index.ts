@@ -8,6 +8,13 @@ export {
 	type UserPool,
 } from "./sync/record";
 export { conditionFailed, openTable, requestsOf, type SingleTable } from "./table";
+export {
+	type ChangedAttribute,
+	type ChangeType,
+	changeTypes,
+	parseChange,
+	type UserChange,
+} from "./user/changes";
 export { type ApplicationFields, type User, userEntity } from "./user/entity";
 export {
 	type EventType,

@@ -1,15 +1,9 @@
 import { ConditionalCheckFailedException, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
-import { DynamoDBToolboxError } from "dynamodb-toolbox/errors";
 import { Table } from "dynamodb-toolbox/table";
 import { err, type Result, ResultAsync } from "neverthrow";
-import {
-	type CorruptItem,
-	type InvalidItem,
-	type Issue,
-	isRetryable,
-	type StoreUnavailable,
-} from "./errors";
+import { type CorruptItem, type InvalidItem, isRetryable, type StoreUnavailable } from "./errors";
+import { inputIssue, storedIssues } from "./issues";
 
 /**
  * The keys and indexes of the single table, for the Pulumi program, the entities, the tests and the embedded stack alike. To add a
@@ -120,32 +114,3 @@ export const unavailable = (cause: unknown): StoreUnavailable => ({
 	retryable: isRetryable(cause),
 	cause,
 });
-
-/** What a schema found wrong with an input, in words that do not hold the value; `undefined` if that is not what was thrown. */
-export function inputIssue(error: unknown): Issue | undefined {
-	if (!DynamoDBToolboxError.match(error, "parsing.")) return undefined;
-	return { path: error.path ?? "", message: problemIn(error) };
-}
-
-function problemIn(error: DynamoDBToolboxError): string {
-	if (DynamoDBToolboxError.match(error, "parsing.attributeRequired")) return "is required";
-	if (DynamoDBToolboxError.match(error, "parsing.customValidationFailed")) {
-		const { validationResult } = error.payload;
-		return typeof validationResult === "string" ? validationResult : "is not valid";
-	}
-	if (DynamoDBToolboxError.match(error, "parsing.invalidAttributeInput")) {
-		return `must be ${[error.payload.expected].flat().join(" or ")}`;
-	}
-	return "is not valid";
-}
-
-/** What dynamodb-toolbox found wrong with a stored item; `undefined` if that is not what was thrown. */
-function storedIssues(error: unknown): Issue[] | undefined {
-	if (DynamoDBToolboxError.match(error, "queryCommand.noEntityMatched")) {
-		return [{ path: "", message: "is of another entity" }];
-	}
-	if (!DynamoDBToolboxError.match(error, "formatter.")) return undefined;
-	const message =
-		error.code === "formatter.missingAttribute" ? "is missing" : "is of the wrong type";
-	return [{ path: error.path ?? "", message }];
-}

@@ -14,16 +14,18 @@ import { basename, dirname, join } from "node:path";
 
 const project = dirname(__dirname);
 
-/** The blocks of TypeScript in the README. */
-const blocks = [
-	...readFileSync(join(project, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```/gms),
-].map(([, code = ""]) => code);
+/** The blocks of TypeScript in what is written about this project. */
+const blocks = ["README.md", "docs/operations.md"]
+	.flatMap((page) => [
+		...readFileSync(join(project, page), "utf8").matchAll(/^```ts\n(.*?)^```/gms),
+	])
+	.map(([, code = ""]) => code);
 
-/** The one block of code in the README that holds a text. */
-export function readme(text: string): string {
+/** The one block of code in the README or docs/operations.md that holds a text. */
+export function documented(text: string): string {
 	const [block, ...more] = blocks.filter((code) => code.includes(text));
 	if (block !== undefined && more.length === 0) return block;
-	throw new Error(`Not exactly one block of the README holds ${text}`);
+	throw new Error(`Not exactly one block of the README and docs/operations.md holds ${text}`);
 }
 
 /** Copies this project, with all that one has changed in it, into a new directory, which is to be removed in the end. */
@@ -38,8 +40,8 @@ export async function copyProject(): Promise<string> {
 }
 
 /**
- * Copies this project and adds what the README says that one can add: attributes of both kinds, an entity, a subscriber, and code
- * that uses the users. What is there already, as in a fork that has taken it, is not added again.
+ * Copies this project and adds what the README and docs/operations.md say that one can add: attributes of both kinds, an entity,
+ * subscribers, and code that uses the users. What is there already, as in a fork that has taken it, is not added again.
  *
  * @returns the directory of the copy
  */
@@ -47,8 +49,8 @@ export async function adoptProject(): Promise<string> {
 	const directory = await copyProject();
 	await edit(directory, "domain/user/attributes.ts", (source) =>
 		[
-			[/^export const identityAttributes = {\n/m, readme("custom:seats")] as const,
-			[/^export const applicationAttributes = {\n/m, readme("theme:")] as const,
+			[/^export const identityAttributes = {\n/m, documented("custom:seats")] as const,
+			[/^export const applicationAttributes = {\n/m, documented("theme:")] as const,
 		].reduce(
 			(text, [start, entries]) =>
 				text.includes(`\n\t${entries.split(":")[0]}:`)
@@ -60,15 +62,16 @@ export async function adoptProject(): Promise<string> {
 			source,
 		),
 	);
-	for (const path of ["domain/order/orders.ts", "handlers/sendWelcome.ts"]) {
+	const files = ["domain/order/orders.ts", "handlers/sendWelcome.ts", "handlers/eraseRest.ts"];
+	for (const path of files) {
 		await mkdir(dirname(join(directory, path)), { recursive: true });
-		await writeFile(join(directory, path), readme(`// ${path}\n`));
+		await writeFile(join(directory, path), documented(`// ${path}\n`));
 	}
-	const declaration = readme('new Subscriber("sendWelcome"');
-	if (!(await readFile(join(directory, "index.ts"), "utf8")).includes("sendWelcome")) {
-		await appendFile(join(directory, "index.ts"), `\n${declaration}`);
+	for (const declaration of ['new Subscriber("sendWelcome"', 'new Subscriber("eraseRest"']) {
+		if ((await readFile(join(directory, "index.ts"), "utf8")).includes(declaration)) continue;
+		await appendFile(join(directory, "index.ts"), `\n${documented(declaration)}`);
 	}
-	await writeFile(join(directory, "application.ts"), readme("createUsers(openTable("));
+	await writeFile(join(directory, "application.ts"), documented("createUsers(openTable("));
 	return directory;
 }
 

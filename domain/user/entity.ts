@@ -1,9 +1,13 @@
 import { Entity } from "dynamodb-toolbox/entity";
-import type { ValidValue } from "dynamodb-toolbox/schema";
+import type { Schema, ValidValue } from "dynamodb-toolbox/schema";
+import { Formatter } from "dynamodb-toolbox/schema/actions/format";
 import { type BooleanSchema, boolean } from "dynamodb-toolbox/schema/boolean";
 import { item } from "dynamodb-toolbox/schema/item";
 import { type NumberSchema, number } from "dynamodb-toolbox/schema/number";
 import { type StringSchema, string } from "dynamodb-toolbox/schema/string";
+import { err, ok, type Result } from "neverthrow";
+import type { CorruptUser } from "../errors";
+import { storedIssues } from "../issues";
 import type { SingleTable } from "../table";
 import { applicationAttributes } from "./attributes";
 import { type Identity, identityEntries, type registry } from "./identity";
@@ -37,22 +41,6 @@ export interface UserRecord {
 /** One person, as stored. */
 export type User = Identity & ApplicationFields & UserRecord;
 
-/** The User entity on the single table. */
-export function userEntity(table: SingleTable) {
-	return new Entity({
-		name: "User",
-		table,
-		schema: item({
-			...identitySchemas,
-			...applicationAttributes,
-			...storeAttributes,
-			sub: subKey(),
-		}),
-		entityAttribute: false,
-		timestamps: false,
-	});
-}
-
 type SchemaOf<Attribute, Required extends "atLeastOnce" | "never"> = Attribute extends {
 	readonly type: "number";
 }
@@ -83,3 +71,48 @@ const identitySchemas = schemas as {
 		Name extends keyof typeof coreAttributes ? "atLeastOnce" : "never"
 	>;
 };
+
+const userSchema = item({
+	...identitySchemas,
+	...applicationAttributes,
+	...storeAttributes,
+	sub: subKey(),
+});
+
+/** The User entity on the single table. */
+export function userEntity(table: SingleTable) {
+	return new Entity({
+		name: "User",
+		table,
+		schema: userSchema,
+		entityAttribute: false,
+		timestamps: false,
+	});
+}
+
+/** Every attribute of a {@link User}: of what is stored, all but what the store keeps to itself. */
+export const userAttributes: Readonly<Record<string, Schema>> = Object.fromEntries(
+	Object.entries<Schema>(userSchema.attributes).filter(([, { props }]) => !props.hidden),
+);
+
+// Made once, as it would be for each answer of the entity's own commands.
+const storedUser = new Formatter(userSchema);
+const formattedUser = new Formatter(item(userAttributes));
+
+/** Reads a stored item, as it lies in the table. It throws for no input. */
+export const readUser = (item: unknown): Result<User, CorruptUser> =>
+	reading(() => storedUser.format(item));
+
+/** Reads what was a {@link User} before it was sent. It throws for no input. */
+export const readFormattedUser = (user: unknown): Result<User, CorruptUser> =>
+	// The schema of a registry's entries, which knows their names no more.
+	reading(() => formattedUser.format(user, { transform: false }) as unknown as User);
+
+function reading(format: () => User): Result<User, CorruptUser> {
+	try {
+		return ok(format());
+	} catch (error) {
+		const issues = storedIssues(error) ?? [{ path: "", message: "cannot be read" }];
+		return err({ type: "CorruptUser", issues });
+	}
+}

@@ -1,4 +1,4 @@
-import { err, type Result } from "neverthrow";
+import { err, ok, type Result } from "neverthrow";
 import type { InvalidEvent, InvalidIdentity } from "../errors";
 import { type Account, readIdentity } from "./identity";
 
@@ -13,7 +13,7 @@ export const eventTypes = ["UserConfirmed", "UserAuthenticated"] as const;
 
 export type EventType = (typeof eventTypes)[number];
 
-/** Raised when a change of the detail would break those who read it. */
+/** Raised when a change of a detail would break those who read it. */
 const version = 1;
 
 /** An event as this project's handlers and any other subscriber read it. */
@@ -22,19 +22,26 @@ export interface UserEvent {
 	readonly account: Account;
 }
 
-/** An event as EventBridge takes it; `detail` is JSON: `{ version, identity, userId? }`. */
+/** An event as EventBridge takes it; `detail` is JSON, with the `version`. */
 export interface EventEntry {
 	readonly source: string;
-	readonly detailType: EventType;
+	readonly detailType: string;
 	readonly detail: string;
 }
 
-/** Writes an event. */
-export function toEventEntry({ type, account }: UserEvent): EventEntry {
+/** Writes an event: `{ version, identity, userId? }`. */
+export const toEventEntry = ({ type, account }: UserEvent): EventEntry => toEntry(type, account);
+
+/** Writes an event of any type of this project. */
+export function toEntry(
+	detailType: string,
+	detail: object,
+	replacer?: (key: string, value: unknown) => unknown,
+): EventEntry {
 	return {
 		source: eventSource,
-		detailType: type,
-		detail: JSON.stringify({ version, ...account }),
+		detailType,
+		detail: JSON.stringify({ version, ...detail }, replacer),
 	};
 }
 
@@ -47,24 +54,31 @@ export function toEventEntry({ type, account }: UserEvent): EventEntry {
  * `InvalidIdentity` for one that is ours and does not hold a user
  */
 export function parseEvent(input: unknown): Result<UserEvent, InvalidEvent | InvalidIdentity> {
+	return parseEntry(input, eventTypes).andThen(({ type, detail: { identity, userId } }) =>
+		readIdentity(identity).map((identity) => ({
+			type,
+			account: { identity, ...(typeof userId === "string" && { userId }) },
+		})),
+	);
+}
+
+/** Reads what an event of one of some types of this project holds; what its detail means is left to the caller. */
+export function parseEntry<Type extends string>(
+	input: unknown,
+	types: readonly Type[],
+): Result<{ type: Type; detail: Readonly<Record<string, unknown>> }, InvalidEvent> {
 	const event = typeof input === "string" ? parseJson(input) : input;
 	if (!isRecord(event)) return invalidEvent("", "must be a JSON object");
 	if (event.source !== eventSource) return invalidEvent("source", `must be "${eventSource}"`);
-	const type = eventTypes.find((known) => known === event["detail-type"]);
-	if (type === undefined) {
-		return invalidEvent("detail-type", `must be one of ${eventTypes.join(", ")}`);
-	}
+	const type = types.find((known) => known === event["detail-type"]);
+	if (type === undefined) return invalidEvent("detail-type", `must be one of ${types.join(", ")}`);
 	const detail = event.detail;
 	if (!isRecord(detail)) return invalidEvent("detail", "must be an object");
 	if (detail.version !== version) return invalidEvent("detail.version", `must be ${version}`);
-	const userId = detail.userId;
-	return readIdentity(detail.identity).map((identity) => ({
-		type,
-		account: { identity, ...(typeof userId === "string" && { userId }) },
-	}));
+	return ok({ type, detail });
 }
 
-const invalidEvent = (path: string, message: string) =>
+export const invalidEvent = (path: string, message: string) =>
 	err<never, InvalidEvent>({ type: "InvalidEvent", issues: [{ path, message }] });
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -10,10 +10,14 @@ export const userPartition = (sub: string) => ofUser.encode(sub);
 /** The attribute `sub` of an entity that lies in its user's partition, the User itself and those beside it. */
 export const subKey = () => string().key().savedAs("PK").transform(ofUser);
 
-const profile = "PROFILE";
+/** Whose partition has a key. */
+export const subOfPartition = (partition: string) => ofUser.decode(partition);
+
+/** The sort key of every profile, and of nothing else. */
+export const profileSortKey = "PROFILE";
 
 /** Where a user's profile lies. */
-export const profileKey = (sub: string) => ({ PK: userPartition(sub), SK: profile });
+export const profileKey = (sub: string) => ({ PK: userPartition(sub), SK: profileSortKey });
 
 /**
  * The index partition of whoever holds an email, in whatever case it is written. The Kelvin sign (U+212A) stays as it is: of all
@@ -38,7 +42,7 @@ export const userIdPartition = (userId: string) => `ID#${userId}`;
 
 /** What the store itself keeps in a profile, beside the attributes of the registries. No attribute may have one of these names. */
 export const storeAttributes = {
-	SK: string().key().const(profile).hidden(),
+	SK: string().key().const(profileSortKey).hidden(),
 	GSI1PK: string().hidden(),
 	emailClaim: string().savedAs("GSI1SK"),
 	// Profiles from before this index existed have none.

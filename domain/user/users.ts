@@ -3,7 +3,6 @@ import type { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
 import { GetCommand, QueryCommand } from "@aws-sdk/lib-dynamodb";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { DeleteItemCommand } from "dynamodb-toolbox/entity/actions/delete";
-import { EntityFormatter } from "dynamodb-toolbox/entity/actions/format";
 import type { Condition } from "dynamodb-toolbox/entity/actions/parseCondition";
 import { PutItemCommand } from "dynamodb-toolbox/entity/actions/put";
 import { $remove } from "dynamodb-toolbox/entity/actions/update/symbols";
@@ -24,16 +23,16 @@ import type {
 	UserAlreadyExists,
 	UserNotFound,
 } from "../errors";
+import { inputIssue } from "../issues";
 import {
 	conditionFailed,
-	inputIssue,
 	requestsOf,
 	type SingleTable,
 	tableDefinition,
 	unavailable,
 } from "../table";
 import { applicationAttributes } from "./attributes";
-import { type ApplicationFields, type User, userEntity } from "./entity";
+import { type ApplicationFields, readUser, type User, userEntity } from "./entity";
 import { type Identity, identityNames, isIdentityValue, isUuid, parseIdentity } from "./identity";
 import { claimedSince, emailClaim, emailPartition, profileKey, userIdPartition } from "./keys";
 
@@ -128,18 +127,17 @@ export interface Users {
 export function createUsers(table: SingleTable): Users {
 	const entity = userEntity(table);
 	const { request } = requestsOf(entity);
-	// Made once: the entity's own commands check a key that is right as it is made, and make a formatter for each answer.
-	const formatter = entity.build(EntityFormatter);
 	const client = table.getDocumentClient();
 	const TableName = table.getName();
 
 	const findBySub: Users["findBySub"] = (sub) =>
 		isIdentityValue("sub", sub)
 			? request(async () => {
+					// The entity's own command would check a key that is right as it is made, and make a formatter for each answer.
 					const { Item } = await client.send(
 						new GetCommand({ TableName, Key: profileKey(sub), ConsistentRead: true }),
 					);
-					return Item === undefined ? err(userNotFound) : ok(formatter.format(Item));
+					return found(Item);
 				})
 			: errAsync(userNotFound);
 
@@ -159,7 +157,7 @@ export function createUsers(table: SingleTable): Users {
 					Limit: 1,
 				}),
 			);
-			return item === undefined ? err(userNotFound) : ok(formatter.format(item));
+			return found(item);
 		});
 
 	const findByEmail: Users["findByEmail"] = (email) =>
@@ -206,9 +204,7 @@ export function createUsers(table: SingleTable): Users {
 
 	/** The profile in the way of a put: from the answer, or where the endpoint leaves it out, by a consistent read. */
 	const findExisting = (sub: string, { Item }: ConditionalCheckFailedException) =>
-		Item === undefined
-			? findBySub(sub)
-			: request(async () => ok(formatter.format(unmarshall(Item))));
+		Item === undefined ? findBySub(sub) : request(async () => readUser(unmarshall(Item)));
 
 	/** One conditional UpdateItem; what the item may hold is checked before. */
 	const change = <E>(
@@ -275,6 +271,9 @@ export function createUsers(table: SingleTable): Users {
 
 	return { register, findBySub, findByEmail, findByUserId, update, replaceIdentity, remove };
 }
+
+const found = (item: unknown): Result<User, UserNotFound | CorruptUser> =>
+	item === undefined ? err(userNotFound) : readUser(item);
 
 const userNotFound: UserNotFound = { type: "UserNotFound" };
 const concurrentUpdate: ConcurrentUpdate = { type: "ConcurrentUpdate" };

@@ -7,6 +7,8 @@ import { compilePattern } from "./eventPattern";
 import { queueUrl } from "./sqs";
 
 const EVENTS_KEPT = 1000;
+/** What the entries of one call may have together: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html */
+const LARGEST_CALL = 1024 * 1024;
 /** AWS tries again for a day, with growing pauses. */
 const RETRY_MS = 10;
 
@@ -130,6 +132,10 @@ export function createEventBus(program: Program, endpoint: Endpoint) {
 				const message = "There is nothing but PutEvents here, with 1 to 10 entries.";
 				throw new ServiceError("ValidationException", message);
 			}
+			if (entries.reduce((sum, entry) => sum + sizeOf(entry), 0) >= LARGEST_CALL) {
+				const message = "Total size of the entries in the request is over the limit.";
+				throw new ServiceError("ValidationException", message);
+			}
 			const Entries = entries.map(put);
 			const FailedEntryCount = Entries.filter((entry) => "ErrorCode" in entry).length;
 			return { FailedEntryCount, Entries };
@@ -141,6 +147,9 @@ export function createEventBus(program: Program, endpoint: Endpoint) {
 function nameOf(bus = DEFAULT_BUS): string {
 	return bus.replace(/^.*event-bus\//, "");
 }
+
+const sizeOf = ({ Source = "", DetailType = "", Detail = "" }: PutEventsRequestEntry): number =>
+	Buffer.byteLength(Source + DetailType + Detail);
 
 function problemWith({ Source, DetailType, Detail }: PutEventsRequestEntry) {
 	if (!Source || !DetailType || !Detail) {

@@ -40,9 +40,17 @@ function withInputs(
 async function impatientProgram(writeMode: WriteMode): Promise<Program> {
 	let program = await testProgram({ writeMode });
 	for (const each of program.resources) {
-		const once = { maximumRetryAttempts: 0 };
-		if (/FunctionEventInvokeConfig$/.test(each.type)) program = withInputs(program, each, once);
-		if (/EventTarget$/.test(each.type)) program = withInputs(program, each, { retryPolicy: once });
+		if (/EventTarget$/.test(each.type)) {
+			program = withInputs(program, each, { retryPolicy: { maximumRetryAttempts: 0 } });
+		}
+		if (/Queue$/.test(each.type) && each.inputs.redrivePolicy !== undefined) {
+			const redrive = JSON.parse(String(each.inputs.redrivePolicy));
+			const redrivePolicy = JSON.stringify({ ...redrive, maxReceiveCount: 1 });
+			program = withInputs(program, each, { redrivePolicy });
+		}
+		if (/EventSourceMapping$/.test(each.type) && each.inputs.startingPosition !== undefined) {
+			program = withInputs(program, each, { maximumRecordAgeInSeconds: 60 });
+		}
 	}
 	return program;
 }

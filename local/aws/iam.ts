@@ -131,7 +131,11 @@ function resourcesOf(program: Program, { service, body }: Call): string[] {
 		case "events":
 			return [request.Entries ?? []]
 				.flat()
-				.map((entry) => arn("aws:cloudwatch/eventBus:EventBus", entry.EventBusName ?? "default"));
+				.map(({ EventBusName = "default" }) =>
+					EventBusName === "default"
+						? `arn:aws:events:${program.region}:${ACCOUNT}:event-bus/default`
+						: arn("aws:cloudwatch/eventBus:EventBus", EventBusName),
+				);
 		case "lambda":
 			return [arn("aws:lambda/function:Function", nameOf(request.FunctionName))];
 		case "logs": {

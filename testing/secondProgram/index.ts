@@ -65,9 +65,7 @@ const worker = createFunction(
 	"worker",
 	`async ({ Records }) => {
 		const bodies = Records.map(({ body }) => body);
-		console.log({ began: Date.now(), bodies, Records });
-		if (bodies.includes("slow")) await new Promise((resolve) => setTimeout(resolve, 200));
-		console.log({ ended: Date.now() });
+		console.log({ time: Date.now(), bodies, Records });
 		if (bodies.includes("throw")) throw new Error("no good");
 		if (bodies.includes("malformed")) return { batchItemFailures: [{ itemIdentifier: "nobody" }] };
 		const failed = Records.filter(({ body }) => body.includes("fail"));
@@ -112,7 +110,7 @@ new aws.lambda.EventSourceMapping("items", {
 	startingPosition: "TRIM_HORIZON",
 	batchSize: 100,
 	bisectBatchOnFunctionError: true,
-	maximumRecordAgeInSeconds: 500,
+	maximumRecordAgeInSeconds: 1500,
 	functionResponseTypes: ["ReportBatchItemFailures"],
 	filterCriteria: { filters: [{ pattern: '{"dynamodb":{"Keys":{"SK":{"S":["PROFILE"]}}}}' }] },
 	destinationConfig: { onFailure: { destinationArn: deadLetters.arn } },
@@ -206,25 +204,28 @@ const trail = new aws.cloudwatch.EventRule("trail", {
 	eventPattern: JSON.stringify({ source: ["aws.cognito-idp"] }),
 });
 const heard = new aws.sqs.Queue("heard");
-new aws.sqs.QueuePolicy("heard", {
-	queueUrl: heard.url,
-	policy: pulumi.jsonStringify({
-		Version: "2012-10-17",
-		Statement: [
-			{
-				Effect: "Allow",
-				Principal: { Service: "events.amazonaws.com" },
-				Action: "sqs:SendMessage",
-				Resource: heard.arn,
-				Condition: { ArnEquals: { "aws:SourceArn": [queued.arn, trail.arn] } },
-			},
-		],
-	}),
-});
+for (const [name, queue] of Object.entries({ heard, deadLetters })) {
+	new aws.sqs.QueuePolicy(name, {
+		queueUrl: queue.url,
+		policy: pulumi.jsonStringify({
+			Version: "2012-10-17",
+			Statement: [
+				{
+					Effect: "Allow",
+					Principal: { Service: "events.amazonaws.com" },
+					Action: "sqs:SendMessage",
+					Resource: queue.arn,
+					Condition: { ArnEquals: { "aws:SourceArn": [queued.arn, trail.arn] } },
+				},
+			],
+		}),
+	});
+}
 new aws.cloudwatch.EventTarget("queued", {
 	rule: queued.name,
 	eventBusName: bus.name,
 	arn: heard.arn,
+	deadLetterConfig: { arn: deadLetters.arn },
 });
 new aws.cloudwatch.EventTarget("trail", { rule: trail.name, arn: heard.arn });
 
