@@ -5,6 +5,7 @@ import { tableDefinition } from "./domain/table";
 import { problemWithAttributes } from "./domain/user/checkAttributes";
 import { eventSource, eventTypes } from "./domain/user/events";
 import { identityEntries } from "./domain/user/identity";
+import { profileSortKey } from "./domain/user/keys";
 import { linkAttribute } from "./domain/user/registry";
 import { allow } from "./infra/allow";
 import { Dashboard } from "./infra/dashboard";
@@ -12,6 +13,7 @@ import { attributesFor, type PoolAttribute, poolSchemas } from "./infra/poolSche
 import { questions } from "./infra/questions";
 import { countRecorded } from "./infra/recorded";
 import { readSettings } from "./infra/settings";
+import { StreamConsumer } from "./infra/streamConsumer";
 import { Subscriber } from "./infra/subscriber";
 import { tableKeys } from "./infra/tableKeys";
 import { Trigger } from "./infra/trigger";
@@ -188,13 +190,28 @@ recordUser.allow("record", [
 	allow(userPool.arn, "cognito-idp:ListUsers"),
 ]);
 
+// Tells the bus of every change of a profile, whoever made it.
+const publishChanges = new StreamConsumer("publishChanges", {
+	...consumer,
+	table,
+	filter: { dynamodb: { Keys: { SK: { S: [profileSortKey] } } } },
+	callbackFactory: () => {
+		const { handler } =
+			require("./handlers/publishChanges") as typeof import("./handlers/publishChanges");
+		return handler;
+	},
+	timeout: 60,
+	environment: { EVENT_BUS_NAME: bus.name },
+});
+publishChanges.allow("publish", [publishEvents]);
+
 for (const fn of [...triggers, recordUser]) countRecorded(fn);
 
 export const region = aws.getRegionOutput().region;
 
 // One row for each question that whoever looks has.
 const dashboard = new Dashboard("users", region, () =>
-	questions({ userPool, client, triggers, recordUser, table }),
+	questions({ userPool, client, triggers, recordUser, table, publishChanges }),
 );
 
 export const userPoolId = userPool.id;

@@ -86,7 +86,7 @@ async function resting(test: string) {
 	const letters = await deadLetters(stack);
 	// Where other things rest as well, they are no records.
 	return letters
-		.map(({ event }) => event as unknown as DynamoDBRecord)
+		.map((letter) => letter as unknown as DynamoDBRecord)
 		.filter(({ dynamodb }) => dynamodb?.Keys?.PK?.S?.includes(test));
 }
 

@@ -3,6 +3,7 @@ import type { Graph, Row } from "./dashboard";
 import { DeadLetterQueue } from "./deadLetterQueue";
 import { functionMetric, type Metric, queueMetric } from "./metric";
 import { recorded } from "./recorded";
+import type { StreamConsumer } from "./streamConsumer";
 import type { Subscriber } from "./subscriber";
 
 /** The questions that the dashboard answers, and with what. */
@@ -12,12 +13,14 @@ export function questions({
 	triggers,
 	recordUser,
 	table,
+	publishChanges,
 }: {
 	readonly userPool: aws.cognito.UserPool;
 	readonly client: aws.cognito.UserPoolClient;
 	readonly triggers: readonly Pick<aws.lambda.Function, "name">[];
 	readonly recordUser: Subscriber;
 	readonly table: aws.dynamodb.Table;
+	readonly publishChanges: StreamConsumer;
 }): Row[] {
 	const ofPool = (name: string): Metric => ({
 		namespace: "AWS/Cognito",
@@ -73,6 +76,10 @@ export function questions({
 					"Units consumed",
 					ofTable("ConsumedReadCapacityUnits"),
 					ofTable("ConsumedWriteCapacityUnits"),
+				),
+				maxima(
+					"Milliseconds that the oldest change waits to be told of",
+					functionMetric("IteratorAge", publishChanges),
 				),
 			],
 		},
