@@ -397,6 +397,24 @@ for (const [how, attribute] of [
 	});
 }
 
+test("a record is given up after as many retries as the mapping says", async (t) => {
+	const whole = await program;
+	const resources = whole.resources.map((each) =>
+		each.name === "items" && /EventSourceMapping$/.test(each.type)
+			? { ...each, inputs: { ...each.inputs, maximumRetryAttempts: 1 } }
+			: each,
+	);
+	const { stack, put, deadLetters } = await open(t, { ...whole, resources });
+	await put({ PK: "1", SK: "PROFILE", poison: 1 });
+	await stack.settled();
+	t.is(changes(stack).length, 2);
+	const [letter = ""] = await deadLetters();
+	t.like(JSON.parse(letter).requestContext, {
+		condition: "RetryAttemptsExhausted",
+		approximateInvokeCount: 2,
+	});
+});
+
 test("a stream whose function cannot be invoked for a while loses nothing, and keeps its order", async (t) => {
 	const { stack, put } = await open(t);
 	stack.fault({ service: "lambda", caller: "dynamodb", kind: "throttle", times: 2 });
