@@ -284,16 +284,19 @@ const changes = (stack: Stack) =>
 test("a function gets each change of an item once, in order, with the item before and after", async (t) => {
 	const { stack, items, put, TableName } = await open(t);
 	const Key = { PK: "1", SK: "PROFILE" };
-	await put({ ...Key, n: 1 });
-	await items.send(
-		new UpdateCommand({
-			TableName,
-			Key,
-			UpdateExpression: "ADD n :one",
-			ExpressionAttributeValues: { ":one": 1 },
-		}),
-	);
-	await put({ ...Key, n: 2 }); // nothing new
+	await put({ ...Key, n: 1, address: { city: "Turin" } });
+	const add = (number: number) =>
+		items.send(
+			new UpdateCommand({
+				TableName,
+				Key,
+				UpdateExpression: "ADD n :number",
+				ExpressionAttributeValues: { ":number": number },
+			}),
+		);
+	await add(1);
+	await add(0); // nothing new
+	await put({ ...Key, address: { city: "Turin" }, n: 2 }); // again nothing
 	await put({ ...Key, SK: "ORDER", n: 9 }); // not for this function
 	await items.send(
 		new BatchWriteCommand({
