@@ -144,7 +144,6 @@ async function respond(request: IncomingMessage, response: ServerResponse, call:
 const SERVICES: Record<string, Call["service"]> = {
 	AWSCognitoIdentityProviderService: "cognito-idp",
 	DynamoDB_20120810: "dynamodb",
-	DynamoDBStreams_20120810: "dynamodbstreams",
 	AWSEvents: "events",
 	AmazonSQS: "sqs",
 };

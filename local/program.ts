@@ -252,7 +252,8 @@ function provide(
 		case "userPoolClient":
 			return { id: digest(name).slice(0, 26), arn: "" };
 		case "eventRule": {
-			const id = inputs.eventBusName === undefined ? name : `${inputs.eventBusName}/${name}`;
+			const bus = inputs.eventBusName ?? "default";
+			const id = bus === "default" ? name : `${bus}/${name}`;
 			return { id, arn: `${where}${id}` };
 		}
 		case "queue": {

@@ -177,13 +177,14 @@ function connect(
 			`The event target ${name} changes the event, which the embedded stack cannot: let the target take it as it is, or teach local/aws/eventBridge.ts to.`,
 		);
 	}
-	const pattern = compilePattern(rule.inputs.eventPattern ?? "{}", `the rule ${rule.name}`);
+	const { eventPattern = "{}", state } = rule.inputs;
 	const queue = declared(program, "aws:sqs/queue:Queue").find(({ arn }) => arn === inputs.arn);
 	const deadLetters = inputs.deadLetterConfig?.arn;
 	return {
 		bus,
 		ruleArn: rule.arn,
-		matches: rule.inputs.state === "DISABLED" ? () => false : pattern,
+		matches:
+			state === "DISABLED" ? () => false : compilePattern(eventPattern, `the rule ${rule.name}`),
 		arn: inputs.arn,
 		/** The URL of the queue that it is, if it is one. */
 		queue: queue?.id,

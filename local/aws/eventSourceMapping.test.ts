@@ -284,16 +284,19 @@ const changes = (stack: Stack) =>
 test("a function gets each change of an item once, in order, with the item before and after", async (t) => {
 	const { stack, items, put, TableName } = await open(t);
 	const Key = { PK: "1", SK: "PROFILE" };
-	await put({ ...Key, n: 1 });
-	await items.send(
-		new UpdateCommand({
-			TableName,
-			Key,
-			UpdateExpression: "ADD n :one",
-			ExpressionAttributeValues: { ":one": 1 },
-		}),
-	);
-	await put({ ...Key, n: 2 }); // nothing new
+	await put({ ...Key, n: 1, address: { city: "Turin" } });
+	const add = (number: number) =>
+		items.send(
+			new UpdateCommand({
+				TableName,
+				Key,
+				UpdateExpression: "ADD n :number",
+				ExpressionAttributeValues: { ":number": number },
+			}),
+		);
+	await add(1);
+	await add(0); // nothing new
+	await put({ ...Key, address: { city: "Turin" }, n: 2 }); // again nothing
 	await put({ ...Key, SK: "ORDER", n: 9 }); // not for this function
 	await items.send(
 		new BatchWriteCommand({
@@ -396,6 +399,24 @@ for (const [how, attribute] of [
 		});
 	});
 }
+
+test("a record is given up after as many retries as the mapping says", async (t) => {
+	const whole = await program;
+	const resources = whole.resources.map((each) =>
+		each.name === "items" && /EventSourceMapping$/.test(each.type)
+			? { ...each, inputs: { ...each.inputs, maximumRetryAttempts: 1 } }
+			: each,
+	);
+	const { stack, put, deadLetters } = await open(t, { ...whole, resources });
+	await put({ PK: "1", SK: "PROFILE", poison: 1 });
+	await stack.settled();
+	t.is(changes(stack).length, 2);
+	const [letter = ""] = await deadLetters();
+	t.like(JSON.parse(letter).requestContext, {
+		condition: "RetryAttemptsExhausted",
+		approximateInvokeCount: 2,
+	});
+});
 
 test("a stream whose function cannot be invoked for a while loses nothing, and keeps its order", async (t) => {
 	const { stack, put } = await open(t);

@@ -16,6 +16,19 @@ const LONGEST_RETRY_MS = 1000;
 /** A second of a visibility time-out or of a record's age is a millisecond here, so that nobody waits for six hours. */
 const MS_PER_SECOND = 1;
 
+/** The fields of AWS's answers that are read here. */
+interface Answer {
+	Attributes?: { VisibilityTimeout: string };
+	Messages?: ReceivedMessage[];
+	Streams?: { StreamArn: string }[];
+	StreamDescription?: { Shards: { ShardId: string }[] };
+	ShardIterator?: string;
+	Records?: StreamRecord[];
+	NextShardIterator?: string;
+	FunctionError?: string;
+	Payload?: string;
+}
+
 type Mapping = Declared<"aws:lambda/eventSourceMapping:EventSourceMapping">;
 
 /** Where messages or records come from: it tells of arrivals by the ARN of the queue or stream. */
@@ -106,25 +119,20 @@ function consumeQueue(
 		});
 	}
 
-	const arrived = pollWhile(endpoint, inputs.scalingConfig?.maximumConcurrency, async () => {
+	onArrival(endpoint, sqs, arn, inputs.scalingConfig?.maximumConcurrency, async () => {
 		if (visibilityMs === undefined) {
-			const names = { QueueUrl, AttributeNames: ["VisibilityTimeout"] };
-			const queue: { Attributes?: { VisibilityTimeout: string } } | undefined = await asFunction(
-				"GetQueueAttributes",
-				names,
-			);
+			const AttributeNames = ["VisibilityTimeout"];
+			const queue = await asFunction("GetQueueAttributes", { QueueUrl, AttributeNames });
 			if (!queue?.Attributes) return undefined;
 			visibilityMs = Number(queue.Attributes.VisibilityTimeout) * MS_PER_SECOND;
 		}
-		const received: { Messages?: ReceivedMessage[] } | undefined = await asFunction(
-			"ReceiveMessage",
-			{ QueueUrl, MaxNumberOfMessages: batchSize, MessageSystemAttributeNames: ["All"] },
-		);
+		const received = await asFunction("ReceiveMessage", {
+			QueueUrl,
+			MaxNumberOfMessages: batchSize,
+			MessageSystemAttributeNames: ["All"],
+		});
 		if (received?.Messages?.length) await consume(received.Messages);
 		return received?.Messages?.length;
-	});
-	sqs.onArrival((queueArn) => {
-		if (queueArn === arn) arrived();
 	});
 }
 
@@ -149,16 +157,12 @@ function consumeStream(
 
 	/** Where the shard begins; the stream is as old as the stack, so that `LATEST` would be the same. */
 	async function findShard(): Promise<string | undefined> {
-		const listed: { Streams?: { StreamArn: string }[] } | undefined = await asFunction(
-			"ListStreams",
-			{ TableName },
-		);
+		const listed = await asFunction("ListStreams", { TableName });
 		if (!listed?.Streams?.some((stream) => stream.StreamArn === StreamArn)) return undefined;
-		const described: { StreamDescription?: { Shards: { ShardId: string }[] } } | undefined =
-			await asFunction("DescribeStream", { StreamArn });
+		const described = await asFunction("DescribeStream", { StreamArn });
 		shardId = described?.StreamDescription?.Shards[0]?.ShardId ?? "";
 		if (shardId === "") return undefined;
-		const begun: { ShardIterator?: string } | undefined = await asFunction("GetShardIterator", {
+		const begun = await asFunction("GetShardIterator", {
 			StreamArn,
 			ShardId: shardId,
 			ShardIteratorType: "TRIM_HORIZON",
@@ -227,11 +231,10 @@ function consumeStream(
 		if (destinationUrl) await callerOf(endpoint, fn.name, "sqs")("SendMessage", message);
 	}
 
-	const arrived = pollWhile(endpoint, 1, async () => {
+	onArrival(endpoint, dynamodb, StreamArn, 1, async () => {
 		iterator ??= await findShard();
 		if (iterator === undefined) return undefined;
-		const read: { Records?: StreamRecord[]; NextShardIterator?: string } | undefined =
-			await asFunction("GetRecords", { ShardIterator: iterator, Limit: batchSize });
+		const read = await asFunction("GetRecords", { ShardIterator: iterator, Limit: batchSize });
 		if (!read?.Records) return undefined;
 		iterator = read.NextShardIterator;
 		const batch = read.Records.filter(
@@ -240,22 +243,20 @@ function consumeStream(
 		if (batch.length > 0) await consume(batch);
 		return read.Records.length;
 	});
-	dynamodb.onArrival((streamArn) => {
-		if (streamArn === StreamArn) arrived();
-	});
 }
 
 /**
- * Polls from each arrival on until nothing is left, never more often than `maximum` at once.
+ * Polls a source from each arrival on until nothing is left, never more often than `maximum` at once.
  *
  * @param poll - answers how much it has got, and `undefined` if it may not read: then the next arrival is waited for.
- * @returns what tells of an arrival
  */
-function pollWhile(
+function onArrival(
 	endpoint: Endpoint,
+	source: Source,
+	arn: string,
 	maximum = DEFAULT_CONCURRENCY,
 	poll: () => Promise<number | undefined>,
-): () => void {
+): void {
 	let arrivals = 0;
 	let pollers = 0;
 
@@ -272,17 +273,18 @@ function pollWhile(
 		}
 	}
 
-	return () => {
+	source.onArrival((arrivedAt) => {
+		if (arrivedAt !== arn) return;
 		arrivals++;
 		if (pollers >= maximum) return;
 		pollers++;
 		endpoint.inBackground(run);
-	};
+	});
 }
 
 /** Makes calls with the role of a function: what fails is repeated, and what the role does not allow is `undefined`. */
 function callerOf(endpoint: Endpoint, caller: string, service: Call["service"]) {
-	return async (operation: string, body: object): Promise<object | undefined> => {
+	return async (operation: string, body: object): Promise<Answer | undefined> => {
 		for (;;) {
 			try {
 				return await endpoint.call({ service, operation, body, caller });
@@ -307,7 +309,7 @@ async function invoke(
 	const body = { FunctionName: fn.arn, Payload: JSON.stringify({ Records }) };
 	const call = { service: "lambda", operation: "Invoke", body, caller, sourceArn } as const;
 	try {
-		const answer: { FunctionError?: string; Payload?: string } = await endpoint.call(call);
+		const answer: Answer = await endpoint.call(call);
 		if (answer.FunctionError !== undefined) return ids;
 		if (!functionResponseTypes?.includes("ReportBatchItemFailures")) return [];
 		return reported(ids, JSON.parse(answer.Payload || "null"));
