@@ -17,6 +17,7 @@ import { createUsers, openTable, type Users } from "../../domain";
 import { listProfiles } from "../../domain/sync/listProfiles";
 import { profileKey } from "../../domain/user/keys";
 import type { Stack } from "../../local/stack";
+import { listAll } from "../../testing/listAll";
 import { People } from "../../testing/people";
 import { startTestStack } from "../../testing/testStack";
 
@@ -48,9 +49,8 @@ const it = (title: string, implementation: ImplementationFn<[]>) =>
 			usernames.push(...Users.map(({ Username }) => String(Username)));
 		}
 		for (const username of usernames) await people.delete(username);
-		for await (const page of listProfiles(openTable({ tableName, client: dynamodb }))) {
-			for (const { sub } of page._unsafeUnwrap()) await users.remove(sub);
-		}
+		const table = openTable({ tableName, client: dynamodb });
+		for (const { sub } of await listAll(listProfiles(table))) await users.remove(sub);
 		await implementation(t);
 	});
 

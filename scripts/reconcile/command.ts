@@ -7,7 +7,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { Command, CommanderError, Option } from "commander";
 import { createUserPool, listAccounts } from "../../adapters/userPool";
 import { listProfiles } from "../../domain/sync/listProfiles";
-import { type ReconcileOptions, reconcile } from "../../domain/sync/reconcile";
+import { type ListingStopped, type ReconcileOptions, reconcile } from "../../domain/sync/reconcile";
 import { openTable } from "../../domain/table";
 import { createUsers } from "../../domain/user/users";
 import { explain, type Target } from "./explain";
@@ -78,6 +78,7 @@ async function main(): Promise<void> {
 	const store = { tableName: table, client: dynamodb };
 	const interruption = interruptedBy("SIGINT");
 	const view = progressView(process.stderr);
+	let stoppedBy: ListingStopped | undefined;
 	const summary = await reconcile({
 		users: createUsers(openTable(store)),
 		userPool: createUserPool(userPoolId, cognito),
@@ -96,15 +97,26 @@ async function main(): Promise<void> {
 		expected,
 		signal: interruption.signal,
 		onProgress: view.show,
+		onStopped: (error) => {
+			stoppedBy = error;
+		},
 	});
 	view.stop();
 	const told = { ...summary, dryRun: flags.dryRun ?? false };
 	console.log(flags.json ? toJson(told) : toText(told));
-	if (summary.stoppedBy) {
-		const { type, cause } = summary.stoppedBy;
-		console.error(explain(cause, type === "StoreUnavailable" ? ofTable(place) : ofPool(place)));
-	}
+	if (stoppedBy) console.error(explainStop(stoppedBy, place));
 	process.exitCode = exitStatus(summary);
+}
+
+function explainStop(error: ListingStopped, place: Place): string {
+	switch (error.type) {
+		case "PageExpired":
+			return "Cognito no longer takes the token of the page that comes next: run it again.";
+		case "StoreUnavailable":
+			return explain(error.cause, ofTable(place));
+		case "UserPoolUnavailable":
+			return explain(error.cause, ofPool(place));
+	}
 }
 
 /** Reads the arguments. Throws what is wrong with them; commander has then said it. */
