@@ -11,6 +11,7 @@ import { attributesFor, type PoolAttribute, poolSchemas } from "./infra/poolSche
 import { readSettings } from "./infra/settings";
 import { Subscriber } from "./infra/subscriber";
 import { tableKeys } from "./infra/tableKeys";
+import { Workflow } from "./infra/workflow";
 
 const settings = readSettings();
 const { logRetentionDays, writeMode } = settings;
@@ -184,6 +185,28 @@ const recordUser = new Subscriber("recordUser", {
 });
 recordUser.allow("record", [...writeProfiles, linkAccounts]);
 
+// What nothing else has seen: reconcile makes the profiles match the accounts, some pages at a time, until all are done.
+const reconcile = new BundledFunction("reconcile", {
+	callbackFactory: () => {
+		const { handler } = require("./handlers/reconcile") as typeof import("./handlers/reconcile");
+		return handler;
+	},
+	timeout: 300,
+	environment: { TABLE_NAME: table.name, USER_POOL_ID: userPool.id },
+	logRetentionDays,
+});
+reconcile.allow("record", [...writeProfiles, linkAccounts]);
+reconcile.allow("list", [
+	{ Effect: "Allow", Action: ["cognito-idp:ListUsers"], Resource: userPool.arn },
+	{ Effect: "Allow", Action: ["dynamodb:Scan"], Resource: table.arn },
+]);
+const reconciliation = new Workflow("reconcile", {
+	function: reconcile,
+	beginAgainOn: "PageExpired",
+	schedule: settings.reconcileSchedule,
+	input: { options: { prune: settings.reconcilePrune } },
+});
+
 // The triggers fail open, so Lambda sees no error in most of what fails: what they log as one is counted as well.
 const errorMetric = {
 	namespace: `${pulumi.getProject()}/${pulumi.getStack()}`,
@@ -206,12 +229,34 @@ new Alarm("triggerErrors", {
 	],
 });
 
+// A run that has failed for six hours, or what one could not do; one that somebody has aborted is no failure.
+const reconcileErrors = { namespace: errorMetric.namespace, name: "ReconcileErrors" };
+new aws.cloudwatch.LogMetricFilter("reconcile", {
+	logGroupName: reconcile.logGroup.name,
+	pattern: '{ $.level = "ERROR" }',
+	metricTransformation: { ...reconcileErrors, value: "1" },
+});
+new Alarm("reconcile", {
+	topic: alarms,
+	description: "Reconcile could not do all; see its log, and the executions of its state machine.",
+	metricQueries: [
+		{ id: "errors", expression: "SUM(METRICS())", returnData: true },
+		sumOf("logged", reconcileErrors.namespace, reconcileErrors.name),
+		...["ExecutionsFailed", "ExecutionsTimedOut"].map((metric) =>
+			sumOf(metric.replace("E", "e"), "AWS/States", metric, {
+				StateMachineArn: reconciliation.stateMachine.arn,
+			}),
+		),
+	],
+});
+
 export const region = aws.getRegionOutput().region;
 export const userPoolId = userPool.id;
 export const userPoolClientId = client.id;
 export const tableName = table.name;
 export const eventBusName = bus.name;
 export const deadLetterQueueUrl = recordUser.deadLetters.url;
+export const reconcileStateMachineArn = reconciliation.stateMachine.arn;
 
 function errorsLoggedBy(fn: { logGroup: aws.cloudwatch.LogGroup }) {
 	return {
