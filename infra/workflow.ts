@@ -56,6 +56,8 @@ function definition({ function: fn, beginAgainOn }: WorkflowArgs) {
 			Work: {
 				Type: "Task",
 				Resource: fn.arn,
+				// No function runs for longer.
+				TimeoutSeconds: 900,
 				Retry: [
 					{ ErrorEquals: [beginAgainOn], MaxAttempts: 0 },
 					{

@@ -7,7 +7,9 @@ import { createEventBus } from "./aws/eventBridge";
 import { createPermissions } from "./aws/iam";
 import { startLambda } from "./aws/lambda";
 import { createLogs } from "./aws/logs";
+import { createScheduler } from "./aws/scheduler";
 import { createSqs } from "./aws/sqs";
+import { createStepFunctions } from "./aws/stepFunctions";
 import { openEndpoint } from "./endpoint";
 import { createFaults } from "./faults";
 import { type EvaluateOptions, evaluate, type Program, typesNotRun } from "./program";
@@ -48,6 +50,9 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 		started.push(lambda);
 		const cognito = await startCognito(program, endpoint);
 		const bus = createEventBus(program, endpoint);
+		const stepFunctions = createStepFunctions(program, endpoint);
+		started.push(stepFunctions);
+		const scheduler = createScheduler(program, endpoint);
 		const services = {
 			"cognito-idp": cognito.service,
 			dynamodb: await startDynamodb(program),
@@ -55,6 +60,7 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			lambda: lambda.service,
 			logs: logs.service,
 			sqs: createSqs(program),
+			states: stepFunctions.service,
 		};
 		endpoint.serve(async (call) => {
 			authorize(call);
@@ -78,7 +84,7 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			outputs,
 			/** What is declared and left out here: types of resources, targets, and outputs, which only AWS can give. */
 			notRun: {
-				resources: [...typesNotRun(program), ...bus.targetsNotRun],
+				resources: [...typesNotRun(program), ...bus.targetsNotRun, ...scheduler.notRun],
 				outputs: Object.keys(program.outputs).filter((name) => !(name in outputs)),
 			},
 			/** The last events that the declared buses took, oldest first. */
@@ -92,6 +98,8 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			fault: faults.begin,
 			/** Kills every process of a function, by its logical name, as when the machine below it fails. */
 			kill: lambda.kill,
+			/** Does what a schedule does when its time has come, by its logical name. */
+			runSchedule: scheduler.run,
 			/** Resolves once every event is delivered, and every asynchronous invocation has ended. */
 			settled: endpoint.settled,
 			close,
