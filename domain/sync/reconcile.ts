@@ -136,6 +136,23 @@ const reasonLength = 500;
 /** So many profiles may go, however few there are: a small pool is pruned without force. */
 const fewGone = 20;
 
+/** How far a run is; `undefined` once it has ended. */
+export function progressOf(
+	{ next, listed, unconfirmed, prune }: ReconcileState,
+	expected: number | undefined,
+): Progress | undefined {
+	if (!next) return undefined;
+	const { phase, done } = next;
+	switch (phase) {
+		case "recording accounts":
+			return { phase, done, total: expected };
+		case "checking profiles":
+			return { phase, done, total: listed - unconfirmed };
+		case "removing profiles":
+			return { phase, done, total: prune?.profiles };
+	}
+}
+
 /** The state of a run that has not begun. */
 export const beginning = (): ReconcileState => ({
 	listed: 0,
@@ -187,7 +204,6 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileSta
 	/** Does the work on every item from where the state says, some at once; answers whether it came to the end of them. */
 	async function forEach<T>(
 		list: Listing<T, ListingStopped>,
-		total: number | undefined,
 		work: (item: T) => Promise<void>,
 	): Promise<boolean> {
 		let complete = false;
@@ -214,9 +230,9 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileSta
 			}
 		}
 		for await (const _ of pMapIterable(items(), work, { concurrency, preserveOrder: false })) {
-			if (!state.next) continue;
-			state.next.done++;
-			options.onProgress?.({ phase: state.next.phase, done: state.next.done, total });
+			if (state.next) state.next.done++;
+			const progress = progressOf(state, options.expected);
+			if (progress) options.onProgress?.(progress);
 		}
 		return complete;
 	}
@@ -300,7 +316,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileSta
 		const found = state.prune ?? { profiles: 0, gone: 0, left: 0 };
 		switch (phase) {
 			case "recording accounts": {
-				if (!(await forEach(accounts, options.expected, recordOne))) return false;
+				if (!(await forEach(accounts, recordOne))) return false;
 				delete state.next;
 				if (!prune) return true;
 				state.prune = found;
@@ -309,9 +325,8 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileSta
 				return true;
 			}
 			case "checking profiles": {
-				const expected = state.listed - state.unconfirmed;
 				const work = (profile: ProfileOwner) => check(found, profile);
-				if (prune && !(await forEach(prune.profiles, expected, work))) return false;
+				if (prune && !(await forEach(prune.profiles, work))) return false;
 				delete state.next;
 				if (!prune || found.gone === 0) return true;
 				if (found.gone > Math.max(fewGone, found.profiles / 10) && !prune.force) {
@@ -327,7 +342,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileSta
 			}
 			case "removing profiles": {
 				const work = (profile: ProfileOwner) => remove(found, profile);
-				if (prune && !(await forEach(prune.profiles, found.profiles, work))) return false;
+				if (prune && !(await forEach(prune.profiles, work))) return false;
 				delete state.next;
 				return true;
 			}
