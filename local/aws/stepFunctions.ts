@@ -184,7 +184,7 @@ function open(
 				},
 			});
 	} catch (error) {
-		throw refuse(`its definition (${Object(error).message})`);
+		throw refuse(`its definition (${String(Object(error).message).replace(/\s+/g, " ")})`);
 	}
 }
 
