@@ -223,10 +223,11 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileSta
 					if (signal?.aborted) return;
 					yield item;
 				}
+				if (signal?.aborted) return;
 				complete = token === undefined;
 				if (complete) return;
 				if (state.next) state.next = { ...state.next, token };
-				if (signal?.aborted || !hasTime()) return;
+				if (!hasTime()) return;
 			}
 		}
 		for await (const _ of pMapIterable(items(), work, { concurrency, preserveOrder: false })) {

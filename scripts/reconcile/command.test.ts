@@ -386,7 +386,7 @@ it("Ctrl-C stops following a run on AWS, which goes on", async (t) => {
 	t.is(output, "");
 	t.regex(
 		errors,
-		/goes on on AWS; to see it: aws stepfunctions describe-execution --execution-arn arn:aws:states:\S+\n$/,
+		/goes on on AWS; to see it: aws stepfunctions describe-execution --region us-east-1 --execution-arn arn:aws:states:\S+\n$/,
 	);
 	t.true((await users.findBySub(sub)).isErr());
 	lift();

@@ -48,8 +48,8 @@ export async function reconcileOnAws({
 	signal,
 	onProgress,
 }: OnAwsOptions): Promise<Result<Followed, string>> {
-	// The region is in the ARN.
-	const client = new SFNClient({ region: stateMachineArn.split(":")[3] ?? "", ...connection });
+	const region = stateMachineArn.split(":")[3] ?? "";
+	const client = new SFNClient({ region, ...connection });
 	const call = <T>(answer: Promise<T>) =>
 		ResultAsync.fromPromise(answer, (cause) =>
 			explain(cause, { what: `state machine ${stateMachineArn}`, flag: "--state-machine" }),
@@ -60,7 +60,7 @@ export async function reconcileOnAws({
 	);
 	if (started.isErr()) return err(started.error);
 	const { executionArn = "" } = started.value;
-	const seeIt = `aws stepfunctions describe-execution --execution-arn ${executionArn}`;
+	const seeIt = `aws stepfunctions describe-execution --region ${region} --execution-arn ${executionArn}`;
 
 	for (;;) {
 		const described = await call(client.send(new DescribeExecutionCommand({ executionArn })));
