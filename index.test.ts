@@ -39,6 +39,8 @@ const types = {
 	role: "aws:iam/role:Role",
 	rolePolicy: "aws:iam/rolePolicy:RolePolicy",
 	rule: "aws:cloudwatch/eventRule:EventRule",
+	schedule: "aws:scheduler/schedule:Schedule",
+	stateMachine: "aws:sfn/stateMachine:StateMachine",
 	subscription: "aws:sns/topicSubscription:TopicSubscription",
 	table: "aws:dynamodb/table:Table",
 	target: "aws:cloudwatch/eventTarget:EventTarget",
@@ -112,7 +114,7 @@ function grants(program: Program, name: string) {
 }
 
 const triggers = ["postConfirmation", "postAuthentication"];
-const functions = [...triggers, "recordUser"];
+const functions = [...triggers, "recordUser", "reconcile"];
 
 test("in event mode a trigger may publish, and nothing else", async (t) => {
 	const program = await declare();
@@ -142,6 +144,55 @@ test("the consumer may read its queue, write, link, search and keep dead letters
 		logs: [logs],
 		record: [...write, link, search],
 		consume,
+	});
+});
+
+test("reconcile may list, write and link, its state machine may call it, its schedule start that, and none of them anything else", async (t) => {
+	const program = await declare();
+	const { logs, write, link } = grants(program, "reconcile");
+	const list = [
+		{
+			Effect: "Allow",
+			Action: ["cognito-idp:ListUsers"],
+			Resource: one(program, "pool", "users").arn,
+		},
+		{ Effect: "Allow", Action: ["dynamodb:Scan"], Resource: one(program, "table", "users").arn },
+	];
+	t.deepEqual(allowed(program, "reconcile"), { logs: [logs], record: [...write, link], list });
+	const machine = one(program, "stateMachine", "reconcile");
+	const { inputs: schedule } = one(program, "schedule", "reconcile");
+	const start = { target: { arn: machine.arn, input: '{"options":{"prune":true}}' } };
+	t.like(schedule, { scheduleExpression: "rate(1 day)", ...start });
+	for (const [service, roleArn, Action, Resource] of [
+		[
+			"states",
+			machine.inputs.roleArn,
+			"lambda:InvokeFunction",
+			one(program, "fn", "reconcile").arn,
+		],
+		["scheduler", Object(schedule.target).roleArn, "states:StartExecution", machine.arn],
+	] as const) {
+		const name = `reconcile-${service}`;
+		const role = one(program, "role", name);
+		t.is(roleArn, role.arn);
+		t.deepEqual(Object.values(allowed(program, name)), [
+			[{ Effect: "Allow", Action: [Action], Resource }],
+		]);
+		const { Statement } = JSON.parse(String(role.inputs.assumeRolePolicy));
+		t.deepEqual(
+			Statement.map(({ Principal }: { Principal: unknown }) => Principal),
+			[{ Service: `${service}.amazonaws.com` }],
+		);
+	}
+});
+
+test("reconcileSchedule and reconcilePrune say when it runs by itself, and whether it prunes", async (t) => {
+	t.deepEqual(all(await declare({ reconcileSchedule: "" }), "schedule"), []);
+	const program = await declare({ reconcileSchedule: "cron(0 3 * * ? *)", reconcilePrune: false });
+	t.like(one(program, "schedule", "reconcile").inputs, {
+		scheduleExpression: "cron(0 3 * * ? *)",
+		flexibleTimeWindow: { mode: "OFF" },
+		target: { input: '{"options":{"prune":false}}' },
 	});
 });
 
@@ -381,9 +432,23 @@ test("whatever a trigger fails on, is throttled at or is slow with raises an ala
 	}
 });
 
-test("a consumer that is behind, that goes on failing, or whose events rest raises an alarm", async (t) => {
+test("a consumer that is behind, that goes on failing, or whose events rest raises an alarm, and so does a reconcile that fails", async (t) => {
 	const program = await declare();
 	const actions = [one(program, "topic", "alarms").arn];
+	t.like(watched(program, "reconcile"), {
+		actions,
+		threshold: 0,
+		metrics: [
+			{ metricName: "reconcile-errors" },
+			{ metricName: "ExecutionsFailed" },
+			{ metricName: "ExecutionsTimedOut" },
+		],
+	});
+	t.like(watched(program, "publishChanges-age"), {
+		actions,
+		threshold: 900_000,
+		metrics: [{ namespace: "AWS/Lambda", metricName: "IteratorAge" }],
+	});
 	const ofQueue = (name: string) => ({
 		namespace: "AWS/SQS",
 		dimensions: { QueueName: one(program, "queue", name).physicalName },
@@ -488,6 +553,7 @@ test("the outputs are what an application needs", async (t) => {
 		tableName: one(program, "table", "users").physicalName,
 		eventBusName: one(program, "bus", "users").physicalName,
 		deadLetterQueueUrl: one(program, "queue", "recordUser-deadLetters").id,
+		reconcileStateMachineArn: one(program, "stateMachine", "reconcile").arn,
 	});
 });
 

@@ -8,6 +8,7 @@ import { identityEntries } from "./domain/user/identity";
 import { profileSortKey } from "./domain/user/keys";
 import { linkAttribute } from "./domain/user/registry";
 import { allow } from "./infra/allow";
+import { BundledFunction } from "./infra/bundledFunction";
 import { Dashboard } from "./infra/dashboard";
 import { attributesFor, type PoolAttribute, poolSchemas } from "./infra/poolSchema";
 import { questions } from "./infra/questions";
@@ -17,6 +18,7 @@ import { StreamConsumer } from "./infra/streamConsumer";
 import { Subscriber } from "./infra/subscriber";
 import { tableKeys } from "./infra/tableKeys";
 import { Trigger } from "./infra/trigger";
+import { Workflow } from "./infra/workflow";
 
 const settings = readSettings();
 const { logRetentionDays, writeMode } = settings;
@@ -84,21 +86,17 @@ const trigger = {
 
 // A sign-up was confirmed: tell the bus, and in immediate mode write the profile first.
 const postConfirmation = new Trigger("postConfirmation", {
-	callbackFactory: () => {
-		const { handler } =
-			require("./handlers/postConfirmation") as typeof import("./handlers/postConfirmation");
-		return handler;
-	},
+	callbackFactory: () =>
+		(require("./handlers/postConfirmation") as typeof import("./handlers/postConfirmation"))
+			.handler,
 	...trigger,
 });
 
 // Somebody signed in: tell the bus, as the account may be new to us, or have changed.
 const postAuthentication = new Trigger("postAuthentication", {
-	callbackFactory: () => {
-		const { handler } =
-			require("./handlers/postAuthentication") as typeof import("./handlers/postAuthentication");
-		return handler;
-	},
+	callbackFactory: () =>
+		(require("./handlers/postAuthentication") as typeof import("./handlers/postAuthentication"))
+			.handler,
 	...trigger,
 });
 
@@ -142,6 +140,7 @@ const linkAccounts = allow(
 	"cognito-idp:AdminGetUser",
 	"cognito-idp:AdminUpdateUserAttributes",
 );
+const findAccounts = allow(userPool.arn, "cognito-idp:ListUsers");
 
 for (const fn of triggers) {
 	fn.letInvoke("cognito-idp.amazonaws.com", userPool.arn);
@@ -164,10 +163,8 @@ const client = new aws.cognito.UserPoolClient("users", {
 	writeAttributes: attributesFor(attributes, "readWrite"),
 });
 
-/** What every function has in common that is given its work. */
+/** What every consumer, and what every subscriber of our events, has in common. */
 const consumer = { alarms, logRetentionDays, deadLetterRetentionDays: retentionDays };
-
-/** What every subscriber of our events has in common. */
 const subscriber = { ...consumer, bus, source: eventSource };
 
 // The first subscriber: writes the profile that an event tells of, and links the account to it. Where the account has a trail, it is told
@@ -176,42 +173,55 @@ const recordUser = new Subscriber("recordUser", {
 	...subscriber,
 	detailTypes: eventTypes,
 	defaultBusPattern: trailPattern(userPool.id),
-	callbackFactory: () => {
-		const { handler } = require("./handlers/recordUser") as typeof import("./handlers/recordUser");
-		return handler;
-	},
+	callbackFactory: () =>
+		(require("./handlers/recordUser") as typeof import("./handlers/recordUser")).handler,
 	timeout: 30,
 	maximumConcurrency: 2,
 	environment: { TABLE_NAME: table.name, USER_POOL_ID: userPool.id },
 });
-recordUser.allow("record", [
-	...writeProfiles,
-	linkAccounts,
-	allow(userPool.arn, "cognito-idp:ListUsers"),
-]);
+recordUser.allow("record", [...writeProfiles, linkAccounts, findAccounts]);
 
 // Tells the bus of every change of a profile, whoever made it.
 const publishChanges = new StreamConsumer("publishChanges", {
 	...consumer,
 	table,
 	filter: { dynamodb: { Keys: { SK: { S: [profileSortKey] } } } },
-	callbackFactory: () => {
-		const { handler } =
-			require("./handlers/publishChanges") as typeof import("./handlers/publishChanges");
-		return handler;
-	},
+	callbackFactory: () =>
+		(require("./handlers/publishChanges") as typeof import("./handlers/publishChanges")).handler,
 	timeout: 60,
 	environment: { EVENT_BUS_NAME: bus.name },
 });
 publishChanges.allow("publish", [publishEvents]);
 
-for (const fn of [...triggers, recordUser]) countRecorded(fn);
+// What nobody has told of: reconcile makes the profiles match the accounts, some pages at a time, until all are done.
+const reconcile = new BundledFunction("reconcile", {
+	logRetentionDays,
+	callbackFactory: () =>
+		(require("./handlers/reconcile") as typeof import("./handlers/reconcile")).handler,
+	timeout: 300,
+	environment: { TABLE_NAME: table.name, USER_POOL_ID: userPool.id },
+});
+reconcile.allow("record", [
+	...writeProfiles,
+	linkAccounts,
+	findAccounts,
+	allow(table.arn, "dynamodb:Scan"),
+]);
+const workflow = new Workflow("reconcile", {
+	alarms,
+	function: reconcile,
+	beginAgainOn: "PageExpired",
+	schedule: settings.reconcileSchedule,
+	input: { options: { prune: settings.reconcilePrune } },
+});
+
+for (const fn of [...triggers, recordUser, reconcile]) countRecorded(fn);
 
 export const region = aws.getRegionOutput().region;
 
 // One row for each question that whoever looks has.
 const dashboard = new Dashboard("users", region, () =>
-	questions({ userPool, client, triggers, recordUser, table, publishChanges }),
+	questions({ userPool, client, triggers, recordUser, table, publishChanges, workflow }),
 );
 
 export const userPoolId = userPool.id;
@@ -220,3 +230,4 @@ export const tableName = table.name;
 export const eventBusName = bus.name;
 export const deadLetterQueueUrl = recordUser.deadLetters.url;
 export const dashboardUrl = dashboard.url;
+export const reconcileStateMachineArn = workflow.stateMachine.arn;

@@ -3,14 +3,20 @@ import {
 	AdminUpdateUserAttributesCommand,
 	type AttributeType,
 	type CognitoIdentityProviderClient,
+	InvalidParameterException,
 	ListUsersCommand,
-	paginateListUsers,
 	UserNotFoundException,
 	UserStatusType,
 	type UserType,
 } from "@aws-sdk/client-cognito-identity-provider";
-import { err, ok, type Result, ResultAsync } from "neverthrow";
-import { type AccountNotFound, isRetryable, type UserPoolUnavailable } from "../domain/errors";
+import { err, ok, ResultAsync } from "neverthrow";
+import {
+	type AccountNotFound,
+	isRetryable,
+	type PageExpired,
+	type UserPoolUnavailable,
+} from "../domain/errors";
+import type { Listing } from "../domain/sync/page";
 import type { ListedAccount } from "../domain/sync/reconcile";
 import type { UserPool } from "../domain/sync/record";
 import { parseAccount } from "../domain/user/identity";
@@ -73,26 +79,32 @@ export function createUserPool(
 const pageSize = 60;
 
 /**
- * Lists the accounts of a user pool, page by page. It never throws.
+ * Lists the accounts of a user pool. How long Cognito takes a token, it does not say; one that it no longer takes it calls an invalid
+ * parameter, the only one that can be: https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_ListUsers.html
  *
  * Cost: one ListUsers, one round trip, for each 60 accounts. Eventually consistent, as Cognito's listing is.
- *
- * @returns pages; the last is an error if the pool could not be listed to its end
  */
-export async function* listAccounts(
+export function listAccounts(
 	userPoolId: string,
 	client: CognitoIdentityProviderClient,
-): AsyncGenerator<Result<readonly ListedAccount[], UserPoolUnavailable>> {
-	try {
-		for await (const { Users = [] } of paginateListUsers(
-			{ client, pageSize },
-			{ UserPoolId: userPoolId },
-		)) {
-			yield ok(Users.map(toListedAccount));
-		}
-	} catch (cause) {
-		yield err(unavailable(cause));
-	}
+): Listing<ListedAccount, PageExpired | UserPoolUnavailable> {
+	return (token) =>
+		ResultAsync.fromPromise(
+			client.send(
+				new ListUsersCommand({
+					UserPoolId: userPoolId,
+					Limit: pageSize,
+					PaginationToken: token,
+				}),
+			),
+			(cause): PageExpired | UserPoolUnavailable =>
+				token !== undefined && cause instanceof InvalidParameterException
+					? { type: "PageExpired" }
+					: unavailable(cause),
+		).map(({ Users = [], PaginationToken }) => ({
+			items: Users.map(toListedAccount),
+			next: PaginationToken,
+		}));
 }
 
 function toListedAccount({ Username = "", Attributes, UserStatus }: UserType): ListedAccount {

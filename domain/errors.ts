@@ -73,6 +73,11 @@ export interface UserPoolUnavailable {
 	readonly cause: unknown;
 }
 
+/** The user pool no longer takes the token of a page: its listing begins anew. */
+export interface PageExpired {
+	readonly type: "PageExpired";
+}
+
 /** Whether what an AWS SDK client threw may pass by itself: throttling, a time-out, a lost connection, an error of the server. */
 export function isRetryable(cause: unknown): boolean {
 	// The SDK's own classification, which declares less than the errors it is given.

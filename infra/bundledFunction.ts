@@ -5,7 +5,7 @@ import { type Metric, ownMetric } from "./metric";
 
 export interface BundledFunctionArgs<Event, Answer> {
 	/** Makes the handler, once per cold start. It captures nothing, and requires its module by a relative path. */
-	readonly callbackFactory: () => (event: Event) => Promise<Answer>;
+	readonly callbackFactory: () => (event: Event, context: aws.lambda.Context) => Promise<Answer>;
 	/** In seconds. */
 	readonly timeout: number;
 	readonly environment?: Readonly<Record<string, pulumi.Input<string>>>;

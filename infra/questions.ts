@@ -5,6 +5,7 @@ import { functionMetric, type Metric, queueMetric } from "./metric";
 import { recorded } from "./recorded";
 import type { StreamConsumer } from "./streamConsumer";
 import type { Subscriber } from "./subscriber";
+import type { Workflow } from "./workflow";
 
 /** The questions that the dashboard answers, and with what. */
 export function questions({
@@ -14,6 +15,7 @@ export function questions({
 	recordUser,
 	table,
 	publishChanges,
+	workflow,
 }: {
 	readonly userPool: aws.cognito.UserPool;
 	readonly client: aws.cognito.UserPoolClient;
@@ -21,6 +23,7 @@ export function questions({
 	readonly recordUser: Subscriber;
 	readonly table: aws.dynamodb.Table;
 	readonly publishChanges: StreamConsumer;
+	readonly workflow: Workflow;
 }): Row[] {
 	const ofPool = (name: string): Metric => ({
 		namespace: "AWS/Cognito",
@@ -85,7 +88,10 @@ export function questions({
 		},
 		{
 			question: "What did reconcile mend?",
-			graphs: [sums("Written by reconcile", ...recorded("reconcile"))],
+			graphs: [
+				sums("Written by reconcile", ...recorded("reconcile")),
+				sums("Runs that failed", ...workflow.failures),
+			],
 		},
 	];
 }

@@ -8,6 +8,8 @@ const right = {
 	logRetentionDays: "30",
 	alarmEmail: "",
 	passwordAuth: "false",
+	reconcileSchedule: "rate(1 day)",
+	reconcilePrune: "true",
 };
 
 /** Reads the settings of the stack `prod` of the project `shop`, as the engine gives them. */
@@ -29,6 +31,8 @@ test("settings are read with their types", (t) => {
 		logRetentionDays: 3653,
 		alarmEmail: "ops@example.com",
 		passwordAuth: false,
+		reconcileSchedule: "rate(1 day)",
+		reconcilePrune: true,
 	});
 });
 
@@ -38,8 +42,11 @@ for (const [name, value, allowedValues] of [
 	["logRetentionDays", "31", "one of 1, 3, 5, 7, 14,"],
 	["alarmEmail", "nobody", "an email address, or empty for no mail"],
 	["passwordAuth", "yes", "true or false"],
+	["reconcileSchedule", "daily", "rate(...), cron(...) or at(...), as EventBridge Scheduler"],
+	["reconcileSchedule", "rate(1 day", "rate(...), cron(...) or at(...), as EventBridge Scheduler"],
+	["reconcilePrune", "", "true or false"],
 ] as const) {
-	test(`a wrong ${name} is refused in a sentence that says what to write`, (t) => {
+	test(`a wrong ${name}, "${value}", is refused in a sentence that says what to write`, (t) => {
 		const error = t.throws(() => read({ [name]: value }), { instanceOf: pulumi.RunError });
 		t.true(error.message.startsWith(`The setting ${name} must be ${allowedValues}`), error.message);
 		t.true(
@@ -47,6 +54,12 @@ for (const [name, value, allowedValues] of [
 		);
 	});
 }
+
+test("reconcileSchedule is a rate, a cron expression or a time, and none where it is empty", (t) => {
+	for (const reconcileSchedule of ["", "rate(12 hours)", "cron(0 3 * * ? *)"]) {
+		t.like(read({ reconcileSchedule }), { reconcileSchedule });
+	}
+});
 
 test("a setting that is not declared is refused in a sentence that says what to do", (t) => {
 	t.throws(() => read({ writeMod: "event" }), {

@@ -35,6 +35,12 @@ const declared = {
 		parse: (text) => (/^$|^[^\s@]+@[^\s@]+$/.test(text) ? text : undefined),
 	},
 	passwordAuth: boolean,
+	reconcileSchedule: {
+		allowed:
+			"rate(...), cron(...) or at(...), as EventBridge Scheduler takes it, or empty for none",
+		parse: (text) => (/^$|^(rate|cron|at)\([^()]+\)$/.test(text) ? text : undefined),
+	},
+	reconcilePrune: boolean,
 } satisfies Readonly<Record<string, Setting<unknown>>>;
 
 /** The settings of a stack, checked; what each means stands in Pulumi.yaml. */

@@ -6,7 +6,15 @@ import * as pulumi from "@pulumi/pulumi";
 
 /** One call of one AWS API operation, whoever makes it. */
 export interface Call {
-	service: "cognito-idp" | "dynamodb" | "dynamodbstreams" | "events" | "lambda" | "logs" | "sqs";
+	service:
+		| "cognito-idp"
+		| "dynamodb"
+		| "dynamodbstreams"
+		| "events"
+		| "lambda"
+		| "logs"
+		| "sqs"
+		| "states";
 	operation: string;
 	/** The request as the service's JSON protocol has it. */
 	body: object;
@@ -146,6 +154,7 @@ const SERVICES: Record<string, Call["service"]> = {
 	DynamoDB_20120810: "dynamodb",
 	AWSEvents: "events",
 	AmazonSQS: "sqs",
+	AWSStepFunctions: "states",
 };
 
 /** Tells from an HTTP request which operation of which service it is. */

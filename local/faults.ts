@@ -16,6 +16,8 @@ export interface Fault {
 	 * `delay` answers late, `hang` never, and `disconnect` ends the connection without an answer.
 	 */
 	readonly kind: "throttle" | "fail" | "failEntries" | "delay" | "hang" | "disconnect";
+	/** The code of another error that `fail` answers: one that says that the request is at fault. */
+	readonly code?: string;
 	/** How long a `delay` is. */
 	readonly milliseconds?: number;
 	/** Whether the service does the work first: then what is late or lost is the answer alone. */
@@ -35,6 +37,7 @@ const ERRORS: Record<Call["service"], { throttle: [string, number?]; fail: strin
 	lambda: { throttle: ["TooManyRequestsException", 429], fail: "ServiceException" },
 	logs: { throttle: ["ThrottlingException"], fail: "ServiceUnavailableException" },
 	sqs: { throttle: ["ThrottlingException"], fail: "InternalFailure" },
+	states: { throttle: ["ThrottlingException"], fail: "InternalFailure" },
 };
 
 /** Keeps the faults of a stack; `pause` waits, and rejects when its signal says so or the stack closes. */
@@ -47,6 +50,7 @@ export function createFaults(pause: (milliseconds: number, signal: AbortSignal) 
 			case "throttle":
 				throw new ServiceError(ERRORS[service].throttle[0], message, ERRORS[service].throttle[1]);
 			case "fail":
+				if (fault.code) throw new ServiceError(fault.code, message);
 				throw new ServiceError(ERRORS[service].fail, message, 500);
 			case "failEntries": {
 				const { Entries = [] }: { Entries?: object[] } = body;

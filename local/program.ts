@@ -59,6 +59,8 @@ const RUN = {
 	"aws:lambda/eventSourceMapping:EventSourceMapping": aws.lambda.EventSourceMapping,
 	"aws:lambda/function:Function": aws.lambda.Function,
 	"aws:lambda/permission:Permission": aws.lambda.Permission,
+	"aws:scheduler/schedule:Schedule": aws.scheduler.Schedule,
+	"aws:sfn/stateMachine:StateMachine": aws.sfn.StateMachine,
 	"aws:sqs/queue:Queue": aws.sqs.Queue,
 	"aws:sqs/queuePolicy:QueuePolicy": aws.sqs.QueuePolicy,
 };
@@ -230,6 +232,8 @@ const ARN_PATHS: Record<string, [service: string, path: string]> = {
 	"aws:cloudwatch/logGroup:LogGroup": ["logs", "log-group:"],
 	"aws:cognito/userPool:UserPool": ["cognito-idp", "userpool/"],
 	"aws:lambda/function:Function": ["lambda", "function:"],
+	"aws:scheduler/schedule:Schedule": ["scheduler", "schedule/default/"],
+	"aws:sfn/stateMachine:StateMachine": ["states", "stateMachine:"],
 	"aws:sns/topic:Topic": ["sns", ""],
 	"aws:sqs/queue:Queue": ["sqs", ""],
 };

@@ -8,7 +8,9 @@ import { startEventSourceMappings } from "./aws/eventSourceMapping";
 import { createPermissions } from "./aws/iam";
 import { startLambda } from "./aws/lambda";
 import { createLogs } from "./aws/logs";
+import { createScheduler } from "./aws/scheduler";
 import { createSqs } from "./aws/sqs";
+import { createStepFunctions } from "./aws/stepFunctions";
 import { openEndpoint } from "./endpoint";
 import { createFaults } from "./faults";
 import { type EvaluateOptions, evaluate, type Program, typesNotRun } from "./program";
@@ -52,6 +54,9 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 		const dynamodb = await startDynamodb(program);
 		const sqs = createSqs(program);
 		const mappingsNotRun = startEventSourceMappings(program, endpoint, sqs, dynamodb);
+		const stepFunctions = createStepFunctions(program, endpoint);
+		started.push(stepFunctions);
+		const scheduler = createScheduler(program, endpoint);
 		const services = {
 			"cognito-idp": cognito.service,
 			dynamodb: dynamodb.service,
@@ -60,6 +65,7 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			lambda: lambda.service,
 			logs: logs.service,
 			sqs: sqs.service,
+			states: stepFunctions.service,
 		};
 		endpoint.serve(async (call) => {
 			authorize(call);
@@ -83,7 +89,12 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			outputs,
 			/** What is declared and left out here: types of resources, targets and mappings, and outputs, which only AWS can give. */
 			notRun: {
-				resources: [...typesNotRun(program), ...bus.targetsNotRun, ...mappingsNotRun],
+				resources: [
+					...typesNotRun(program),
+					...bus.targetsNotRun,
+					...mappingsNotRun,
+					...scheduler.notRun,
+				],
 				outputs: Object.keys(program.outputs).filter((name) => !(name in outputs)),
 			},
 			/** The last events that the declared buses took, oldest first. */
@@ -101,6 +112,8 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			fault: faults.begin,
 			/** Kills every process of a function, by its logical name, as when the machine below it fails. */
 			kill: lambda.kill,
+			/** Does what a schedule does when its time has come, by its logical name. */
+			runSchedule: scheduler.run,
 			/**
 			 * Resolves once every event is delivered, every asynchronous invocation has ended, and no message or record is left of
 			 * what an event source mapping consumes.

@@ -9,6 +9,7 @@ import { listProfiles } from "../domain/sync/listProfiles";
 import { hasIdentity, parseAccount } from "../domain/user/identity";
 import type { Stack } from "../local/stack";
 import { deadLetters } from "./deadLetters";
+import { listAll } from "./listAll";
 
 /** How the accounts of a pool and the profiles of a table agree. */
 export interface Comparison {
@@ -29,9 +30,9 @@ export async function comparePoolAndTable(stack: Stack): Promise<Comparison> {
 	});
 	const users = createUsers(table);
 	const profiles = new Map<string, User>();
-	for await (const page of listProfiles(table)) {
-		const found = await Promise.all(page._unsafeUnwrap().map(({ sub }) => users.findBySub(sub)));
-		for (const user of found) profiles.set(user._unsafeUnwrap().sub, user._unsafeUnwrap());
+	const owners = await listAll(listProfiles(table));
+	for (const user of await Promise.all(owners.map(({ sub }) => users.findBySub(sub)))) {
+		profiles.set(user._unsafeUnwrap().sub, user._unsafeUnwrap());
 	}
 	const resting = new Set<string>();
 	for (const letter of await deadLetters(stack)) {

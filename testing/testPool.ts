@@ -1,5 +1,6 @@
-import { errAsync, ok, okAsync, type Result, type ResultAsync } from "neverthrow";
-import type { AccountNotFound, UserPoolUnavailable } from "../domain/errors";
+import { errAsync, ok, okAsync, type ResultAsync } from "neverthrow";
+import type { AccountNotFound } from "../domain/errors";
+import type { Listing } from "../domain/sync/page";
 import type { ListedAccount } from "../domain/sync/reconcile";
 import type { PoolAccount, UserPool } from "../domain/sync/record";
 import type { Account, Identity } from "../domain/user/identity";
@@ -35,23 +36,23 @@ export class TestPool implements UserPool {
 		return okAsync(undefined);
 	}
 
-	/** All accounts as they are when their page is read. */
-	async *list(
-		pageSize = 60,
-	): AsyncGenerator<Result<readonly ListedAccount[], UserPoolUnavailable>> {
+	/** All accounts that there are now, as they are when their page is read. */
+	list(pageSize = 60): Listing<ListedAccount, never> {
 		const usernames = [...this.accounts.keys()];
-		for (let from = 0; from < usernames.length; from += pageSize) {
-			yield ok(
-				usernames
-					.slice(from, from + pageSize)
+		return (token = "0") => {
+			const to = Number(token) + pageSize;
+			return okAsync({
+				items: usernames
+					.slice(Number(token), to)
 					.flatMap((username) => this.accounts.get(username) ?? [])
 					.map((account) => ({
 						sub: account.identity.sub,
 						confirmed: account.confirmed,
 						account: ok(toAccount(account)),
 					})),
-			);
-		}
+				next: to < usernames.length ? String(to) : undefined,
+			});
+		};
 	}
 }
 

@@ -11,6 +11,8 @@ const testSettings: Settings = {
 	logRetentionDays: 7,
 	alarmEmail: "",
 	passwordAuth: true,
+	reconcileSchedule: "rate(1 day)",
+	reconcilePrune: true,
 };
 
 const optionsOf = (settings: Settings) => ({

@@ -5,11 +5,22 @@ import { runInNewContext } from "node:vm";
 import { DynamoDBDocumentClient, PutCommand } from "@aws-sdk/lib-dynamodb";
 import test from "ava";
 import { err, errAsync, ok, okAsync, ResultAsync } from "neverthrow";
+import { listAll } from "../../testing/listAll";
 import { TestPool } from "../../testing/testPool";
 import { openTestTable } from "../../testing/testTable";
 import { createUsers, type Identity, openTable, type User, type Users } from "..";
 import { listProfiles, type ProfileOwner } from "./listProfiles";
-import { type ListedAccount, type Progress, reconcile } from "./reconcile";
+import type { Listing } from "./page";
+import {
+	type ChangedUser,
+	type FailedAccount,
+	type ListedAccount,
+	type ListingStopped,
+	type Progress,
+	type ReconcileOptions,
+	type ReconcileState,
+	reconcile,
+} from "./reconcile";
 
 const tables: Awaited<ReturnType<typeof openTestTable>>[] = [];
 test.after.always(() => Promise.all(tables.map((table) => table.close())));
@@ -69,7 +80,7 @@ test("every confirmed account has an equal, linked profile afterwards, and a sec
 });
 
 test("a dry run tells what a real run then does, and writes nothing", async (t) => {
-	const { table, users, userPool, prune } = await open();
+	const { users, userPool, prune } = await open();
 	const all = people(20);
 	for (const identity of all) {
 		userPool.put(identity);
@@ -96,11 +107,7 @@ test("a dry run tells what a real run then does, and writes nothing", async (t) 
 	});
 	t.deepEqual(await state(), before);
 	t.like(dry, { created: 1, updated: 1, linked: 1, unchanged: 16, removed: 1, failed: 0 });
-	const real = await reconcile({
-		...options,
-		accounts: userPool.list(),
-		prune: { ...prune, profiles: listProfiles(openTable(table)) },
-	});
+	const real = await reconcile({ ...options, accounts: userPool.list(), prune });
 	// By then the lost profile is back.
 	t.deepEqual(real, { ...dry, prune: { profiles: 20, gone: 1, left: 0 } });
 	t.is((await users.findBySub(gone.sub))._unsafeUnwrapErr().type, "UserNotFound");
@@ -162,7 +169,7 @@ for (const [what, present, gone, refused] of [
 	["the pool lists nobody", 0, 1, "PoolListsNobody"],
 ] as const) {
 	test(`when ${what}, pruning ${refused ? "refuses unless forced" : "goes on"}`, async (t) => {
-		const { table, users, userPool, prune } = await open();
+		const { users, userPool, prune } = await open();
 		for (const identity of people(present)) userPool.put(identity);
 		for (const identity of people(gone)) await users.register(identity);
 		const run = (force: boolean) =>
@@ -170,7 +177,7 @@ for (const [what, present, gone, refused] of [
 				users,
 				userPool,
 				accounts: userPool.list(),
-				prune: { ...prune, profiles: listProfiles(openTable(table)), force },
+				prune: { ...prune, force },
 			});
 		const first = await run(false);
 		t.is(first.prune?.refused, refused);
@@ -192,7 +199,9 @@ test("a profile that names no account is reported, and stays", async (t) => {
 		prune: { ...prune, force: true },
 	});
 	t.like(summary, { removed: 0, failed: 1, prune: { profiles: 4, gone: 0 } });
-	t.like(summary.failures[0], { sub: "lost", error: { type: "CorruptUser" } });
+	t.deepEqual(summary.failures, [
+		{ sub: "lost", type: "CorruptUser", reason: "username is missing" },
+	]);
 });
 
 test("the profiles of a table of many pages are all listed, and nothing else", async (t) => {
@@ -206,12 +215,12 @@ test("the profiles of a table of many pages are all listed, and nothing else", a
 	}
 	await put({ PK: "USER#1", SK: "ORDER#1" });
 	await put({ PK: "TENANT#1", SK: "PROFILE" });
-	const listed: ProfileOwner[] = [];
+	const list = listProfiles(openTable(table));
 	let pages = 0;
-	for await (const page of listProfiles(openTable(table))) {
-		listed.push(...page._unsafeUnwrap());
+	const listed = await listAll<ProfileOwner>((token) => {
 		pages++;
-	}
+		return list(token);
+	});
 	t.true(pages > 1);
 	t.deepEqual(
 		listed.map(({ sub, username }) => `${sub} ${username}`).sort(),
@@ -219,23 +228,36 @@ test("the profiles of a table of many pages are all listed, and nothing else", a
 	);
 });
 
+/** A listing, and then another page. */
+const after = <T, E>(list: Listing<T, E>, another: Listing<T, E>): Listing<T, E> => {
+	return (token) =>
+		token === "after"
+			? another()
+			: list(token).map(({ items, next = "after" }) => ({ items, next }));
+};
+
 test("a listing that breaks off leaves what was done, says why, and removes nothing", async (t) => {
 	const { users, userPool, prune } = await open();
 	const known = person();
 	userPool.put(known);
 	await users.register(person());
-	const unavailable = { type: "UserPoolUnavailable", retryable: true, cause: undefined } as const;
-	async function* broken() {
-		yield* userPool.list();
-		yield err(unavailable);
-	}
+	const cause = Object.assign(new Error("ada@example.com"), { name: "TooManyRequestsException" });
+	const unavailable = { type: "UserPoolUnavailable", retryable: true, cause } as const;
+	const told: ListingStopped[] = [];
 	const summary = await reconcile({
 		users,
 		userPool,
-		accounts: broken(),
+		accounts: after(userPool.list(), () => errAsync(unavailable)),
 		prune: { ...prune, force: true },
+		onStopped: (error) => told.push(error),
 	});
-	t.like(summary, { created: 1, removed: 0, stoppedBy: unavailable, prune: undefined });
+	t.like(summary, {
+		created: 1,
+		removed: 0,
+		stoppedBy: { type: "UserPoolUnavailable", reason: "TooManyRequestsException" },
+		prune: undefined,
+	});
+	t.deepEqual(told, [unavailable]);
 	t.true((await users.findBySub(known.sub)).isOk());
 });
 
@@ -243,16 +265,31 @@ test("accounts that fail are counted and named with the reason, a hundred of the
 	const { users, userPool } = await open();
 	const fine = person();
 	userPool.put(fine);
-	const invalid = { type: "InvalidIdentity", issues: [{ path: "email", message: "is required" }] };
-	async function* accounts() {
-		const subs = Array.from({ length: 150 }, (_, count) => `invalid-${count}`);
-		yield ok(subs.map((sub) => ({ sub, confirmed: true, account: err(invalid) }) as ListedAccount));
-		yield* userPool.list();
-	}
-	const summary = await reconcile({ users, userPool, accounts: accounts() });
+	const issues = [{ path: "email", message: "is required" }];
+	const items = Array.from(
+		{ length: 150 },
+		(_, count): ListedAccount => ({
+			sub: `invalid-${count}`,
+			confirmed: true,
+			account: err({ type: "InvalidIdentity", issues }),
+		}),
+	);
+	const told: FailedAccount[] = [];
+	const summary = await reconcile({
+		users,
+		userPool,
+		accounts: after(userPool.list(), () => okAsync({ items })),
+		onFailed: (failure) => told.push(failure),
+	});
 	t.like(summary, { listed: 151, created: 1, failed: 150 });
 	t.is(summary.failures.length, 100);
-	t.deepEqual(summary.failures[0]?.error as unknown, invalid);
+	t.deepEqual(summary.failures, told.slice(0, 100));
+	t.is(told.length, 150);
+	t.deepEqual(told[0], {
+		sub: "invalid-0",
+		type: "InvalidIdentity",
+		reason: "email is required",
+	});
 });
 
 test("an interruption ends it after those under way, and removes nothing", async (t) => {
@@ -307,18 +344,21 @@ function everybodyIsThere() {
 	return { users, userPool: new TestPool() };
 }
 
-async function* generated(count: number) {
-	for (let from = 0; from < count; from += 60) {
-		await setImmediate();
-		yield ok(
-			Array.from({ length: Math.min(60, count - from) }, () => {
-				const identity = person();
-				const account = { identity, userId: `u-${identity.sub}` };
-				return { sub: identity.sub, username: "nobody", confirmed: true, account: ok(account) };
-			}),
-		);
-	}
-}
+const generated =
+	(count: number) =>
+	(token = "0") =>
+		ResultAsync.fromSafePromise(setImmediate()).map(() => {
+			const from = Number(token);
+			const to = Math.min(from + 60, count);
+			return {
+				items: Array.from({ length: to - from }, () => {
+					const identity = person();
+					const account = { identity, userId: `u-${identity.sub}` };
+					return { sub: identity.sub, username: "nobody", confirmed: true, account: ok(account) };
+				}),
+				next: to < count ? String(to) : undefined,
+			};
+		});
 
 // Alone in its process, as the heap is everybody's.
 test.serial(
@@ -339,7 +379,7 @@ test.serial(
 			onProgress: measure,
 		});
 		t.like(summary, { unchanged: 50_000, failed: 0, prune: { profiles: 50_000, gone: 50_000 } });
-		for (const phase of ["recording accounts", "checking profiles"]) {
+		for (const phase of ["recording accounts", "checking profiles", "removing profiles"]) {
 			const [few = Number.NaN, many = Number.NaN] = [5_000, 50_000].map((done) =>
 				heapAt.get(`${phase} ${done}`),
 			);
@@ -348,8 +388,7 @@ test.serial(
 			);
 			t.true(many - few < 3, phase);
 		}
-		// A run removes no more than this many, and tells how many it leaves.
-		t.like(summary, { removed: 10_000, prune: { left: 40_000 } });
+		t.like(summary, { removed: 50_000, prune: { left: 0 } });
 	},
 );
 
@@ -368,4 +407,202 @@ test("no more accounts are worked on at once than was asked for", async (t) => {
 	};
 	await reconcile({ users: counted, userPool, accounts: generated(200), concurrency: 7 });
 	t.is(most, 7);
+});
+
+// In parts, as on AWS.
+
+/** Runs it in parts of one page each, which pass on the state as JSON; answers the last state, and how many parts there were. */
+async function runInParts(options: ReconcileOptions) {
+	let state: ReconcileState | undefined;
+	let parts = 0;
+	do {
+		const from: ReconcileState | undefined = state && JSON.parse(JSON.stringify(state));
+		state = await reconcile({ ...options, ...(from && { from }), hasTime: () => false });
+		if (++parts > 100) throw new Error("it does not end");
+	} while (state.next);
+	return { state, parts };
+}
+
+/** A page of two at a time. */
+const shortPages =
+	<T, E>(list: Listing<T, E>): Listing<T, E> =>
+	(token = "0") =>
+		list().map(({ items }) => {
+			const to = Number(token) + 2;
+			return {
+				items: items.slice(Number(token), to),
+				next: to < items.length ? String(to) : undefined,
+			};
+		});
+
+/** People of all kinds, of whom five are gone. */
+async function openWithAll() {
+	const opened = await open();
+	const { users, userPool, prune } = opened;
+	const all = people(12);
+	for (const identity of all) {
+		userPool.put(identity);
+		const { userId } = (await users.register(identity))._unsafeUnwrap();
+		userPool.link(identity.username, userId);
+	}
+	const [changed, unlinked, ...others] = all as [Identity, Identity, ...Identity[]];
+	userPool.put({ ...changed, name: "Ada" });
+	userPool.link(unlinked.username, "somebody-else");
+	userPool.put(person());
+	userPool.put(person(), false);
+	for (const { username } of others.slice(0, 5)) userPool.accounts.delete(username);
+	// What is listed is fixed, so that removing moves nobody to another page.
+	const owners = await listAll(prune.profiles);
+	const profiles = shortPages<ProfileOwner, never>(() => okAsync({ items: owners }));
+	return { ...opened, all, prune: { ...prune, profiles } };
+}
+
+test("a run that is split at every page does and tells what one does that is not", async (t) => {
+	const runs = await Promise.all(
+		[false, true].map(async (split) => {
+			const { users, userPool, prune, all } = await openWithAll();
+			const changed: ChangedUser[] = [];
+			const options: ReconcileOptions = {
+				users,
+				userPool,
+				accounts: userPool.list(2),
+				prune,
+				onRecorded: (one) => changed.push(one),
+			};
+			const { state, parts } = split
+				? await runInParts(options)
+				: { state: await reconcile(options), parts: 1 };
+			const left = await Promise.all(all.map(({ sub }) => users.findBySub(sub)));
+			const outcomes = changed.map(({ outcome }) => outcome).sort();
+			return { state, outcomes, parts, left: left.map((user) => user.isOk()) };
+		}),
+	);
+	const [{ parts: one, ...whole }, { parts, ...inParts }] = runs as [
+		(typeof runs)[0],
+		(typeof runs)[0],
+	];
+	t.deepEqual(inParts, whole);
+	t.is(one, 1);
+	// Nine accounts, and thirteen profiles twice, two at a time.
+	t.is(parts, 5 + 6 + 6);
+	t.deepEqual(whole.outcomes, ["created", "linked", ...Array(5).fill("removed"), "updated"]);
+	t.like(whole.state, { unchanged: 5, removed: 5, prune: { profiles: 12, gone: 5, left: 0 } });
+	t.is(whole.state.next, undefined);
+});
+
+test("whether very many may go is decided over a whole run, however it is split", async (t) => {
+	for (const [present, gone, refused] of [
+		[188, 21, "TooManyGone"],
+		[189, 21, undefined],
+	] as const) {
+		const { users, userPool, prune } = await open();
+		for (const identity of people(present)) userPool.put(identity);
+		// All that are gone come first: so far, each part sees nothing else.
+		for (const identity of people(gone)) await users.register(identity);
+		const accounts = userPool.list();
+		const owners = await listAll(prune.profiles);
+		const pages: Listing<ProfileOwner, never> = (token) =>
+			token === undefined
+				? okAsync({ items: owners, next: "1" })
+				: okAsync({
+						items: [...userPool.accounts.values()].map(({ identity }) => identity),
+					});
+		const { state } = await runInParts({
+			users,
+			userPool,
+			accounts,
+			prune: { ...prune, profiles: pages },
+		});
+		t.is(state.prune?.refused, refused);
+		t.is(state.removed, refused ? 0 : gone);
+	}
+});
+
+test("no more are removed than were counted, even if more are gone by then", async (t) => {
+	const { users, userPool, prune, all } = await openWithAll();
+	const options = { users, userPool, accounts: userPool.list(), concurrency: 4 };
+	const approve = async () => {
+		for (const { username } of all) userPool.accounts.delete(username);
+		return true;
+	};
+	const summary = await reconcile({ ...options, prune: { ...prune, approve } });
+	t.like(summary, { removed: 5, prune: { profiles: 12, gone: 5, left: 7 } });
+	const found = await Promise.all(all.map(({ sub }) => users.findBySub(sub)));
+	t.is(found.filter((user) => user.isOk()).length, 7);
+});
+
+test("a profile whose account is back by then is not removed", async (t) => {
+	const { users, userPool, prune, all } = await openWithAll();
+	const approve = async () => {
+		for (const identity of all) userPool.put(identity);
+		return true;
+	};
+	const accounts = userPool.list();
+	const summary = await reconcile({ users, userPool, accounts, prune: { ...prune, approve } });
+	t.like(summary, { removed: 0, prune: { gone: 5, left: 0 } });
+});
+
+test("a pool that lists nobody keeps its profiles in a run in parts, too", async (t) => {
+	const { users, userPool, prune } = await open();
+	const [known = person()] = people(1);
+	await users.register(known);
+	const { state } = await runInParts({ users, userPool, accounts: userPool.list(), prune });
+	t.like(state, { listed: 0, removed: 0, prune: { profiles: 0, refused: "PoolListsNobody" } });
+	t.true((await users.findBySub(known.sub)).isOk());
+});
+
+test("two at once agree, and leave what one would", async (t) => {
+	const { table, users, userPool, prune, all } = await openWithAll();
+	const run = () => runInParts({ users, userPool, accounts: userPool.list(2), prune });
+	const states = (await Promise.all([run(), run()])).map(({ state }) => state);
+	for (const state of states) t.like(state, { listed: 9, failed: 0, failures: [] });
+	for (const { identity, confirmed, userId } of userPool.accounts.values()) {
+		if (!confirmed) continue;
+		t.like((await users.findBySub(identity.sub))._unsafeUnwrap(), { ...identity, userId });
+	}
+	const profiles = await Promise.all(all.map(({ sub }) => users.findBySub(sub)));
+	t.is(profiles.filter((user) => user.isErr()).length, 5);
+	const again = await reconcile({
+		users,
+		userPool,
+		accounts: userPool.list(),
+		prune: { ...prune, profiles: listProfiles(openTable(table)) },
+	});
+	t.like(again, { unchanged: 8, created: 0, updated: 0, linked: 0, removed: 0 });
+});
+
+test("a page whose token has expired stops a run where it is, and the page is done when the token is taken again", async (t) => {
+	const { users, userPool } = await open();
+	for (const identity of people(5)) userPool.put(identity);
+	const list = userPool.list(2);
+	let expired = true;
+	const accounts: ReconcileOptions["accounts"] = (token) =>
+		expired && token !== undefined ? errAsync({ type: "PageExpired" }) : list(token);
+	const stopped = await reconcile({ users, userPool, accounts });
+	t.like(stopped, {
+		created: 2,
+		stoppedBy: { type: "PageExpired" },
+		next: { phase: "recording accounts", token: "2", done: 2 },
+	});
+	expired = false;
+	const summary = await reconcile({ users, userPool, accounts, from: stopped });
+	t.like(summary, { listed: 5, created: 5, stoppedBy: undefined, next: undefined });
+});
+
+test("the next page is read while one is worked on", async (t) => {
+	const { users, userPool } = everybodyIsThere();
+	const asked: number[] = [];
+	const list = generated(180);
+	let done = 0;
+	await reconcile({
+		users,
+		userPool,
+		accounts: (token) => {
+			asked.push(done);
+			return list(token);
+		},
+		onProgress: (progress) => (done = progress.done),
+	});
+	t.deepEqual(asked, [0, 0, asked[2] ?? 0]);
+	t.true((asked[2] ?? 60) <= 60);
 });

@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import test from "ava";
 import fc from "fast-check";
 import { errAsync, ok, type ResultAsync, safeTry } from "neverthrow";
+import { listAll } from "../../testing/listAll";
 import { TestPool } from "../../testing/testPool";
 import { openTestTable } from "../../testing/testTable";
 import {
@@ -144,10 +145,7 @@ class World {
 		equal(summary.stoppedBy, undefined, "reconcile stops");
 		await this.#nothingIsLost();
 
-		const profiles: string[] = [];
-		for await (const page of listProfiles(openTable(table))) {
-			profiles.push(...page._unsafeUnwrap().map(({ sub }) => sub));
-		}
+		const profiles = (await listAll(listProfiles(openTable(table)))).map(({ sub }) => sub);
 		const confirmed = [...this.pool.accounts.values()].filter(({ confirmed }) => confirmed);
 		equal(
 			profiles.sort(),

@@ -1,6 +1,7 @@
 /** What the SDK clients of one function are made with. */
 export interface ClientLimits {
 	readonly maxAttempts: number;
+	readonly retryMode?: "adaptive";
 	readonly requestHandler: {
 		readonly connectionTimeout: number;
 		readonly requestTimeout: number;
@@ -26,3 +27,6 @@ export const triggerLimits = limits(2, 700);
 
 /** For what nobody waits for: patient with a service that is slow, and well within the function's time-out. */
 export const consumerLimits = limits(3, 3_000);
+
+/** For what has hours: it slows down to what Cognito and DynamoDB let through, and waits out what they refuse for now. */
+export const reconcileLimits: ClientLimits = { ...limits(10, 5_000), retryMode: "adaptive" };

@@ -17,7 +17,7 @@ type Allows = (wish: Wish) => boolean;
 const OTHER_GRANTS = ["inlinePolicies", "managedPolicyArns", "permissionsBoundary"];
 
 /**
- * Makes what allows or refuses a call: a function's by the policies of its role, an AWS service's by the policies of what
+ * Makes what allows or refuses a call: that of a function, a state machine or a schedule by the policies of its role, an AWS service's by the policies of what
  * it calls. Any other key is the operator's, who may do everything; without one, Cognito's public operations are open.
  *
  * @returns a function that throws `AccessDeniedException` for what is not allowed.
@@ -25,17 +25,17 @@ const OTHER_GRANTS = ["inlinePolicies", "managedPolicyArns", "permissionsBoundar
  */
 export function createPermissions(program: Program): (call: Call) => void {
 	const principals = new Map<string | undefined, { user: string; based: string; may: Allows[] }>();
-	for (const { name, inputs } of declared(program, "aws:lambda/function:Function")) {
-		const role = declared(program, "aws:iam/role:Role").find(({ arn }) => arn === inputs.role);
+	for (const { caller, what, name, roleArn, service } of assumedRoles(program)) {
+		const role = declared(program, "aws:iam/role:Role").find(({ arn }) => arn === roleArn);
 		const trust = role ? statementsOf("trust", role.name, role.inputs.assumeRolePolicy) : [];
-		const assume = { action: "sts:AssumeRole", resource: "", service: "lambda.amazonaws.com" };
+		const assume = { action: "sts:AssumeRole", resource: "", service };
 		if (!role || !trust.some((allows) => allows(assume))) {
 			throw new pulumi.RunError(
-				`The function ${name} needs a role that the program declares, and that lambda.amazonaws.com may assume.`,
+				`The ${what} ${name} needs a role that the program declares, and that ${service} may assume.`,
 			);
 		}
 		const user = `arn:aws:sts::${ACCOUNT}:assumed-role/${role.physicalName}/${name}`;
-		principals.set(name, { user, based: "identity-based", may: policiesOf(program, role) });
+		principals.set(caller, { user, based: "identity-based", may: policiesOf(program, role) });
 	}
 
 	const queuePolicies = [
@@ -90,6 +90,33 @@ function actionOf(service: Call["service"], operation: string): string {
 	return `${service}:${operation === "Invoke" ? "InvokeFunction" : operation}`;
 }
 
+/** What calls under a role of its own: which role, who assumes it for it, and who it is as a caller. */
+function assumedRoles(program: Program) {
+	return [
+		...declared(program, "aws:lambda/function:Function").map(({ name, inputs }) => ({
+			caller: name,
+			what: "function",
+			name,
+			roleArn: inputs.role,
+			service: "lambda.amazonaws.com",
+		})),
+		...declared(program, "aws:sfn/stateMachine:StateMachine").map(({ name, inputs }) => ({
+			caller: `states/${name}`,
+			what: "state machine",
+			name,
+			roleArn: inputs.roleArn,
+			service: "states.amazonaws.com",
+		})),
+		...declared(program, "aws:scheduler/schedule:Schedule").map(({ name, inputs }) => ({
+			caller: `scheduler/${name}`,
+			what: "schedule",
+			name,
+			roleArn: inputs.target.roleArn,
+			service: "scheduler.amazonaws.com",
+		})),
+	];
+}
+
 const notUnderstood = (where: string, what: string) =>
 	new pulumi.RunError(
 		`The embedded stack cannot enforce ${where}, as it does not understand ${what}: write it otherwise, or teach local/aws/iam.ts to.`,
@@ -142,6 +169,8 @@ function resourcesOf(program: Program, { service, body }: Call): string[] {
 			const group = `arn:aws:logs:${program.region}:${ACCOUNT}:log-group:${request.logGroupName}`;
 			return [`${group}:log-stream:${request.logStreamName}`];
 		}
+		case "states":
+			return [arn("aws:sfn/stateMachine:StateMachine", request.stateMachineArn)];
 		case "sqs":
 			return [
 				arn("aws:sqs/queue:Queue", request.SourceArn ?? String(request.QueueUrl).split("/").at(-1)),

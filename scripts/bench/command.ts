@@ -12,6 +12,7 @@ import { coldStarts } from "./coldStart";
 import { clientsPerFunction } from "./connections";
 import { type Figure, isMissed } from "./figure";
 import { growth } from "./growth";
+import { reconciling } from "./reconcile";
 import { roundTrips } from "./roundTrips";
 import { signUpToProfile } from "./signUp";
 
@@ -21,6 +22,7 @@ const patternRounds = 24;
 const operationsPerRound = 64;
 const sizes = [1_000, 10_000, 100_000] as const;
 const lookupRounds = 1_000;
+const poolSizes = [1_000, 50_000] as const;
 const signUps = 100;
 const clientPeople = 10;
 const batchRounds = 20;
@@ -55,7 +57,8 @@ async function measure(): Promise<Figure[]> {
 		writeModes.length * (coldStartRounds + signUps) +
 		patternWarmUpRounds +
 		patternRounds +
-		sizes.length;
+		sizes.length +
+		poolSizes.length;
 	const progress = new SingleBar({
 		format: "{bar} {percentage}% | {section}",
 		stream: process.stderr,
@@ -118,6 +121,8 @@ async function measure(): Promise<Figure[]> {
 		);
 		progress.update({ section: "growth" });
 		figures.push(...(await growth({ sizes, rounds: lookupRounds, onTable: step })));
+		progress.update({ section: "reconcile" });
+		figures.push(...(await reconciling({ sizes: poolSizes, onPool: step })));
 	} finally {
 		progress.stop();
 		await rm(directory, { recursive: true, force: true });

@@ -12,11 +12,12 @@ import {
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, UpdateCommand } from "@aws-sdk/lib-dynamodb";
-import test, { type ImplementationFn } from "ava";
+import test, { type ExecutionContext, type ImplementationFn } from "ava";
 import { createUsers, openTable, type Users } from "../../domain";
 import { listProfiles } from "../../domain/sync/listProfiles";
 import { profileKey } from "../../domain/user/keys";
 import type { Stack } from "../../local/stack";
+import { listAll } from "../../testing/listAll";
 import { People } from "../../testing/people";
 import { startTestStack } from "../../testing/testStack";
 
@@ -37,20 +38,23 @@ test.before(async () => {
 });
 test.after.always(() => stack.close());
 
+async function emptyPool(): Promise<void> {
+	const usernames: string[] = [];
+	for await (const { Users = [] } of paginateListUsers(
+		{ client: cognito },
+		{ UserPoolId: stack.outputs.userPoolId },
+	)) {
+		usernames.push(...Users.map(({ Username }) => String(Username)));
+	}
+	for (const username of usernames) await people.delete(username);
+}
+
 /** A test that begins with an empty pool and an empty table; they run one after the other. */
 const it = (title: string, implementation: ImplementationFn<[]>) =>
 	test.serial(title, async (t) => {
-		const usernames: string[] = [];
-		for await (const { Users = [] } of paginateListUsers(
-			{ client: cognito },
-			{ UserPoolId: stack.outputs.userPoolId },
-		)) {
-			usernames.push(...Users.map(({ Username }) => String(Username)));
-		}
-		for (const username of usernames) await people.delete(username);
-		for await (const page of listProfiles(openTable({ tableName, client: dynamodb }))) {
-			for (const { sub } of page._unsafeUnwrap()) await users.remove(sub);
-		}
+		await emptyPool();
+		const table = openTable({ tableName, client: dynamodb });
+		for (const { sub } of await listAll(listProfiles(table))) await users.remove(sub);
 		await implementation(t);
 	});
 
@@ -307,14 +311,118 @@ it("Ctrl-C ends it after the calls in flight, with the summary, and another run 
 	t.like(await summaryOf(), { created: 40 - summary.created, unchanged: summary.created });
 });
 
-it("--stack reads where to work from Pulumi", async (t) => {
+/** The flags that say where the state machine is; its region is in its ARN. */
+const there = () => [
+	...["--on-aws", "--state-machine", String(stack.outputs.reconcileStateMachineArn)],
+	...["--endpoint", stack.endpoint],
+];
+
+it("--on-aws does it there, and tells the same with the same exit status", async (t) => {
+	const all = await admit(12);
+	await run();
+	const [changed = "", lost = "", ...gone] = all;
+	await alter(changed, "name", "Eve");
+	await users.remove(lost);
+	for (const sub of gone.slice(0, 2)) await people.delete(sub);
+	await people.create(`${randomUUID()}@example.com`);
+
+	const dry = ["--dry-run", "--prune"];
+	const dryHere = await run(...dry);
+	t.deepEqual(await end(start([...there(), ...dry])), dryHere);
+	t.is(dryHere.status, 0);
+	const real = await end(start([...there(), "--prune", "--yes", "--json"]));
+	t.is(real.errors, "");
+	t.is(real.status, 0);
+	t.deepEqual(JSON.parse(real.output), {
+		listed: 11,
+		unconfirmed: 1,
+		created: 1,
+		updated: 1,
+		linked: 0,
+		unchanged: 8,
+		removed: 2,
+		failed: 0,
+		failures: [],
+		prune: { profiles: 12, gone: 2, left: 0 },
+		interrupted: false,
+		dryRun: false,
+	});
+	await emptyPool();
+	const nobody = ["--prune", "--yes"];
+	const refused = await end(start([...there(), ...nobody]));
+	t.is(refused.status, 1);
+	t.deepEqual(refused, await run(...nobody));
+	t.like(await end(start([...there(), ...nobody, "--force"])), { status: 0 });
+	t.is((await users.findBySub(changed))._unsafeUnwrapErr().type, "UserNotFound");
+});
+
+it("--stack says which state machine --on-aws starts", async (t) => {
 	const [sub = ""] = await admit(1);
+	const { pulumi, flags, env } = await openPulumi(t);
+	await pulumi(`console.log(${JSON.stringify(JSON.stringify(stack.outputs))})`);
+	const found = await end(start([...flags, "--on-aws", "--endpoint", stack.endpoint], env));
+	t.is(found.errors, "");
+	t.is(found.status, 0);
+	t.true((await users.findBySub(sub)).isOk());
+});
+
+it("Ctrl-C stops following a run on AWS, which goes on", async (t) => {
+	const [sub = ""] = await admit(1);
+	const lift = stack.fault({
+		service: "dynamodb",
+		operation: "PutItem",
+		kind: "delay",
+		milliseconds: 60_000,
+	});
+	const begun = new Promise<void>((resolve) => {
+		stack.onCall(({ operation }) => operation === "PutItem" && resolve());
+	});
+	const child = start(there());
+	const ended = end(child);
+	await begun;
+	child.kill("SIGINT");
+	const { output, errors, status } = await ended;
+	t.is(status, 130);
+	t.is(output, "");
+	t.regex(
+		errors,
+		/goes on on AWS; to see it: aws stepfunctions describe-execution --region us-east-1 --execution-arn arn:aws:states:\S+\n$/,
+	);
+	t.true((await users.findBySub(sub)).isErr());
+	lift();
+	await stack.settled();
+	t.true((await users.findBySub(sub)).isOk());
+});
+
+it("a run on AWS that fails is told in a sentence", async (t) => {
+	const caller = "states/reconcile";
+	const lift = stack.fault({ service: "lambda", caller, kind: "throttle" });
+	const { output, errors, status } = await end(start(there()));
+	lift();
+	t.is(output, "");
+	t.is(status, 1);
+	t.regex(
+		errors,
+		/^The run on AWS has ended as FAILED \(Lambda.TooManyRequestsException\): see [^\n]*\n$/,
+	);
+});
+
+/** A pulumi on the PATH that is a script of a test's own. */
+async function openPulumi(t: ExecutionContext) {
 	const bin = await mkdtemp(join(tmpdir(), "pulumi-"));
 	t.teardown(() => rm(bin, { recursive: true }));
-	const pulumi = (script: string) =>
-		writeFile(join(bin, "pulumi"), `#!${process.execPath}\n${script}`, { mode: 0o755 });
-	const withPulumi = (...flags: string[]) =>
-		end(start(["--stack", "dev", ...flags], { ...environment(), PATH: bin }));
+	return {
+		pulumi: (script: string) =>
+			writeFile(join(bin, "pulumi"), `#!${process.execPath}\n${script}`, { mode: 0o755 }),
+		flags: ["--stack", "dev"],
+		env: { ...environment(), PATH: bin },
+	};
+}
+
+it("--stack reads where to work from Pulumi", async (t) => {
+	const [sub = ""] = await admit(1);
+	const { pulumi, flags, env } = await openPulumi(t);
+	const withPulumi = (...more: string[]) => end(start([...flags, ...more], env));
 
 	const missing = await withPulumi();
 	t.is(missing.status, 1);
@@ -347,6 +455,14 @@ for (const [what, flags, sentence] of [
 	["an unknown flag", ["--prun"], /^Unknown option '--prun'; see --help/],
 	["an argument", ["dev"], /^Too many arguments; see --help/],
 	["a flag without its value", ["--stack"], /^Option '--stack <name>' argument missing/],
+	["no state machine", ["--on-aws"], /^Say where: with --stack <name>, or with --state-machine/],
+	["a state machine for here", ["--state-machine", "x"], /^--state-machine is about --on-aws/],
+	[
+		"a table for AWS",
+		["--on-aws", "--stack", "dev", "--table", "x"],
+		/^--user-pool-id and --table/,
+	],
+	["--prune on AWS", ["--on-aws", "--stack", "dev", "--prune"], /^On AWS nobody is asked .* --yes/],
 	["an endpoint that is no URL", ["--endpoint", "4566"], /^--endpoint takes a URL/],
 	["--force without --prune", ["--stack", "dev", "--force"], /^--yes and --force are about/],
 ] as const) {
@@ -364,6 +480,16 @@ for (const [what, change, sentence] of [
 		"a user pool that is not there",
 		{ "--user-pool-id": "us-east-1_none" },
 		/^There is no user pool us-east-1_none in us-east-1: check --user-pool-id and --region\.\n$/,
+	],
+	[
+		"a state machine that is not there",
+		{
+			"--user-pool-id": undefined,
+			"--table": undefined,
+			"--on-aws": "",
+			"--state-machine": "arn:aws:states:us-east-1:123456789012:stateMachine:none",
+		},
+		/^There is no state machine arn:\S+: check --state-machine and --region\.\n$/,
 	],
 	[
 		"a table that is not there",
@@ -389,7 +515,13 @@ for (const [what, change, sentence] of [
 			([name, value]) => name.startsWith("--") && value !== undefined,
 		);
 		const { output, errors, status } = await end(
-			start(flags.flat().map(String), { ...environment(), ...change }),
+			start(
+				flags
+					.flat()
+					.filter((flag) => flag !== "")
+					.map(String),
+				{ ...environment(), ...change },
+			),
 		);
 		t.is(output, "");
 		t.is(status, 1);

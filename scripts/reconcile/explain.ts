@@ -23,6 +23,8 @@ export function explain(cause: unknown, { what, flag }: Target): string {
 			return `The credentials may not use ${what} (${name}): use others, or allow it in IAM.`;
 		case "ResourceNotFoundException":
 		case "InvalidParameterException":
+		case "StateMachineDoesNotExist":
+		case "InvalidArn":
 			return `There is no ${what}: check ${flag} and --region.`;
 		case "ValidationException":
 			return `The ${what} is not one of this project (${name}): check ${flag}.`;

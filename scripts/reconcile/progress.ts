@@ -17,9 +17,13 @@ export function progressView(stream: WriteStream): ProgressView {
 }
 
 function lines(stream: WriteStream): ProgressView {
+	let told = { phase: "", times: 0 };
 	return {
 		show: ({ phase, done, total }) => {
-			if (done % linesEvery === 0) stream.write(`${phase}: ${done}${of(total)}\n`);
+			if (told.phase !== phase) told = { phase, times: 0 };
+			const times = Math.floor(done / linesEvery);
+			if (times > told.times) stream.write(`${phase}: ${done}${of(total)}\n`);
+			told = { phase, times };
 		},
 		stop: () => {},
 	};

@@ -2,21 +2,18 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { err, ok, type Result, ResultAsync } from "neverthrow";
 
-/** What reconcile needs to know of a deployed stack. */
-export interface StackOutputs {
-	readonly userPoolId: string;
-	readonly tableName: string;
-	readonly region: string;
-}
-
-const names = ["userPoolId", "tableName", "region"] as const;
+/** Those outputs of a stack that have been asked for. */
+export type StackOutputs<Name extends string> = Readonly<Record<Name, string>>;
 
 /**
- * Reads the outputs of a stack with the pulumi that is on the PATH; `npm run` puts this project's own there.
+ * Reads some outputs of a stack with the pulumi that is on the PATH; `npm run` puts this project's own there.
  *
  * @returns one sentence that says what is wrong and what to do, where there is no pulumi, it fails, or an output is missing
  */
-export function readStackOutputs(stack: string): ResultAsync<StackOutputs, string> {
+export function readStackOutputs<Name extends string>(
+	stack: string,
+	names: readonly Name[],
+): ResultAsync<StackOutputs<Name>, string> {
 	const run = new Promise<string>((resolve, reject) => {
 		execFile(
 			"pulumi",
@@ -33,10 +30,14 @@ export function readStackOutputs(stack: string): ResultAsync<StackOutputs, strin
 		return missing
 			? "There is no pulumi on the PATH: run this with npm run, after npm ci, or install Pulumi."
 			: `pulumi cannot read the outputs of the stack ${stack}: ${lastLine(stderr)}`;
-	}).andThen((json) => parse(stack, json));
+	}).andThen((json) => parse(stack, names, json));
 }
 
-function parse(stack: string, json: string): Result<StackOutputs, string> {
+function parse<Name extends string>(
+	stack: string,
+	names: readonly Name[],
+	json: string,
+): Result<StackOutputs<Name>, string> {
 	let outputs: Record<string, unknown>;
 	try {
 		outputs = Object(JSON.parse(json));
@@ -49,12 +50,8 @@ function parse(stack: string, json: string): Result<StackOutputs, string> {
 			`The stack ${stack} has no output ${missing.join(", ")}: run npx pulumi up --stack ${stack} first.`,
 		);
 	}
-	const { userPoolId, tableName, region } = outputs;
-	return ok({
-		userPoolId: String(userPoolId),
-		tableName: String(tableName),
-		region: String(region),
-	});
+	// Object.fromEntries forgets the names.
+	return ok(Object.fromEntries(names.map((name) => [name, outputs[name]])) as StackOutputs<Name>);
 }
 
 /** Of what pulumi prints when it fails, the line that says why. */

@@ -1,28 +1,20 @@
-import type { FailedAccount, Summary } from "../../domain/sync/reconcile";
+import type { ReconcileState } from "../../domain/sync/reconcile";
 
-/** A summary, and whether it is of a dry run. */
-export type ToldSummary = Summary & { readonly dryRun: boolean };
+/** What a run came to, and whether it was a dry run. */
+export type ToldSummary = ReconcileState & { readonly dryRun: boolean };
 
 const outcomes = ["created", "updated", "linked", "unchanged", "removed", "failed"] as const;
 
 /** 0 if all was done, 130 if it was interrupted, 1 if anything failed, or was asked for and refused. */
-export function exitStatus({ failed, prune, interrupted, stoppedBy }: Summary): number {
+export function exitStatus({ failed, prune, interrupted, stoppedBy }: ReconcileState): number {
 	if (interrupted) return 130;
 	const refused = prune?.refused !== undefined && prune.refused !== "NotApproved";
 	return failed > 0 || stoppedBy || refused ? 1 : 0;
 }
 
 /** The summary for scripts: one JSON object. */
-export function toJson({ failures, stoppedBy, ...summary }: ToldSummary): string {
-	return JSON.stringify({
-		...summary,
-		failures: failures.map((failure) => ({
-			sub: failure.sub,
-			type: failure.error.type,
-			reason: reasonOf(failure.error),
-		})),
-		...(stoppedBy && { stoppedBy: { type: stoppedBy.type, reason: reasonOf(stoppedBy) } }),
-	});
+export function toJson({ next, ...summary }: ToldSummary): string {
+	return JSON.stringify(summary);
 }
 
 /** The summary for people. It names accounts by sub alone. */
@@ -35,13 +27,18 @@ export function toText(summary: ToldSummary): string {
 		...(prune ? [tellPrune(prune)] : []),
 		...(interrupted ? ["It was interrupted: run it again to do the rest."] : []),
 		...(failed > 0 ? ["Failed:"] : []),
-		...failures.map(({ sub, error }) => `  ${sub}  ${error.type}: ${reasonOf(error)}`),
+		...failures.map(({ sub, type, reason }) => `  ${sub}  ${type}: ${reason}`),
 		...(failed > failures.length ? [`  and ${failed - failures.length} more`] : []),
 	];
 	return lines.join("\n");
 }
 
-function tellPrune({ profiles, gone, left, refused }: NonNullable<Summary["prune"]>): string {
+function tellPrune({
+	profiles,
+	gone,
+	left,
+	refused,
+}: NonNullable<ReconcileState["prune"]>): string {
 	const found = `Profiles without an account: ${gone} of ${profiles}`;
 	switch (refused) {
 		case "PoolListsNobody":
@@ -52,21 +49,5 @@ function tellPrune({ profiles, gone, left, refused }: NonNullable<Summary["prune
 			return `${found}; none was removed.`;
 		default:
 			return left > 0 ? `${found}; ${left} are left for the next run.` : `${found}.`;
-	}
-}
-
-/** Why, without any message of a service, which might name a person. */
-function reasonOf(error: FailedAccount["error"]): string {
-	switch (error.type) {
-		case "InvalidIdentity":
-		case "CorruptUser":
-			return error.issues.map(({ path, message }) => `${path} ${message}`.trim()).join(", ");
-		case "StoreUnavailable":
-		case "UserPoolUnavailable": {
-			const { code, name } = Object(error.cause);
-			return String(code ?? name ?? "unknown");
-		}
-		case "ConcurrentUpdate":
-			return "others kept writing it; run it again";
 	}
 }
