@@ -46,7 +46,13 @@ export async function reconciling({
 		const seconds = (performance.now() - begun - paused) / 1000;
 		smallestHeap ??= most;
 		figures.push(
-			{ section, name: named("accounts a second"), value: size / seconds, unit: "ops/s", spread: 0 },
+			{
+				section,
+				name: named("accounts a second"),
+				value: size / seconds,
+				unit: "ops/s",
+				spread: 0,
+			},
 			{ section, name: named("most heap"), value: most / 1000, unit: "kB", spread: 0 },
 		);
 		if (most !== smallestHeap) {
