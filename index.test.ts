@@ -179,10 +179,14 @@ test("reconcile may list, write and link, its state machine may call it, its sch
 			[{ Effect: "Allow", Action: [Action], Resource }],
 		]);
 		const { Statement } = JSON.parse(String(role.inputs.assumeRolePolicy));
-		t.deepEqual(
-			Statement.map(({ Principal }: { Principal: unknown }) => Principal),
-			[{ Service: `${service}.amazonaws.com` }],
-		);
+		t.deepEqual(Statement, [
+			{
+				Effect: "Allow",
+				Principal: { Service: `${service}.amazonaws.com` },
+				Action: "sts:AssumeRole",
+				Condition: { StringEquals: { "aws:SourceAccount": "123456789012" } },
+			},
+		]);
 	}
 });
 

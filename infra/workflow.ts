@@ -94,16 +94,29 @@ function definition({ function: fn, beginAgainOn }: WorkflowArgs) {
 	};
 }
 
-/** A role of one service, which may do one thing; answers its ARN. */
+/**
+ * A role of one service, which may do one thing, and that for this account alone:
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html; answers its ARN.
+ */
 function roleFor(
 	name: string,
 	service: "states" | "scheduler",
 	statement: aws.iam.PolicyStatement,
 ): pulumi.Output<string> {
 	const role = new aws.iam.Role(`${name}-${service}`, {
-		assumeRolePolicy: JSON.stringify(
-			aws.iam.assumeRolePolicyForPrincipal({ Service: `${service}.amazonaws.com` }),
-		),
+		assumeRolePolicy: pulumi.jsonStringify({
+			Version: "2012-10-17",
+			Statement: [
+				{
+					Effect: "Allow",
+					Principal: { Service: `${service}.amazonaws.com` },
+					Action: "sts:AssumeRole",
+					Condition: {
+						StringEquals: { "aws:SourceAccount": aws.getCallerIdentityOutput().accountId },
+					},
+				},
+			],
+		}),
 	});
 	new aws.iam.RolePolicy(`${name}-${service}`, {
 		role: role.name,

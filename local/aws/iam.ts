@@ -207,7 +207,7 @@ function readStatement(kind: Kind, name: string, statement: object): Allows {
 		Effect !== "Allow" ||
 		Object.keys({ ...others, ...otherPrincipals }).length > 0 ||
 		(kind === "identity" && Principal !== undefined) ||
-		(kind !== "resource" && Condition !== undefined)
+		(kind === "identity" && Condition !== undefined)
 	) {
 		throw refuse(statement);
 	}
@@ -225,18 +225,25 @@ function readStatement(kind: Kind, name: string, statement: object): Allows {
 			throw refuse(value);
 		});
 	const resources = kind === "trust" ? [/^/] : arns(Resource);
-	const sources = Object.entries(Object(Condition)).flatMap(([operator, tests]) =>
-		Object.entries(Object(tests)).map(([key, value]) => {
-			if (/^Arn(Equals|Like)$/.test(operator) && key === "aws:SourceArn") return arns(value);
+	const conditions = Object.entries(Object(Condition)).flatMap(([operator, tests]) =>
+		Object.entries(Object(tests)).map(([key, value]): Allows => {
+			if (/^Arn(Equals|Like)$/.test(operator) && key === "aws:SourceArn" && kind === "resource") {
+				const patterns = arns(value);
+				return ({ sourceArn = "" }) => patterns.some((pattern) => pattern.test(sourceArn));
+			}
+			// Whatever calls here is of the one account.
+			if (operator === "StringEquals" && key === "aws:SourceAccount") {
+				return () => [value].flat().includes(ACCOUNT);
+			}
 			throw refuse(Condition);
 		}),
 	);
 
-	return ({ action, resource, service, sourceArn = "" }) =>
-		actions.some((pattern) => pattern.test(action)) &&
-		resources.some((pattern) => pattern.test(resource)) &&
-		(kind === "identity" || [Service].flat().includes(service)) &&
-		sources.every((patterns) => patterns.some((pattern) => pattern.test(sourceArn)));
+	return (wish) =>
+		actions.some((pattern) => pattern.test(wish.action)) &&
+		resources.some((pattern) => pattern.test(wish.resource)) &&
+		(kind === "identity" || [Service].flat().includes(wish.service)) &&
+		conditions.every((holds) => holds(wish));
 }
 
 /** The source of a pattern in which `*` stands for other characters. */

@@ -102,6 +102,28 @@ for (const [what, type, inputs] of [
 	});
 }
 
+test("a role that another account's services may assume is not one that ours may", async (t) => {
+	const program = await ownProgram;
+	const resources = program.resources.map((each) =>
+		each.type === "aws:iam/role:Role" && each.name === "reconcile-states"
+			? {
+					...each,
+					inputs: {
+						...each.inputs,
+						assumeRolePolicy: String(each.inputs.assumeRolePolicy).replace(
+							/\d{12}/,
+							"210987654321",
+						),
+					},
+				}
+			: each,
+	);
+	t.notThrows(() => createPermissions(program));
+	t.throws(() => createPermissions({ ...program, resources }), {
+		message: /^The state machine reconcile /,
+	});
+});
+
 test("an execution ends with the output of its last state, and a wait is short", async (t) => {
 	const wait = { Type: "Wait", Seconds: 3_600, Next: "Last" };
 	const { run } = await open(t, await withState(wait, { Last: pass }));
