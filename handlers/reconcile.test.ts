@@ -20,6 +20,8 @@ import type { Run } from "./reconcile";
 
 // Reconcile on AWS: the declared state machine, schedule and function, under their roles.
 
+const ownProgram = testProgram();
+
 /** A program in which the function has so many seconds. */
 const withTimeout = (program: Program, timeout: number): Program => ({
 	...program,
@@ -109,14 +111,14 @@ const logged = ({ stack }: Scene, level: string): Record<string, unknown>[] =>
 		.map(({ message }) => message);
 
 test("the declared state machine is in the Amazon States Language", async (t) => {
-	const [machine] = declared(await testProgram(), "aws:sfn/stateMachine:StateMachine");
+	const [machine] = declared(await ownProgram, "aws:sfn/stateMachine:StateMachine");
 	const { isValid, errorsText } = aslValidator(JSON.parse(machine?.inputs.definition ?? ""));
 	t.true(isValid, errorsText("; "));
 });
 
 test("a function that has time for two pages only goes on until every account has its profile", async (t) => {
 	// Each page takes over a second: the second one ends when less is left than the function keeps for a page.
-	const scene = await open(t, withTimeout(await testProgram(), onePage + 2));
+	const scene = await open(t, withTimeout(await ownProgram, onePage + 2));
 	await scene.admit(200);
 	scene.stack.fault({
 		service: "cognito-idp",
@@ -149,7 +151,7 @@ test("a function that has time for two pages only goes on until every account ha
 });
 
 test("a function that is killed between two pages is called again, and everybody is counted once", async (t) => {
-	const scene = await open(t, withTimeout(await testProgram(), onePage));
+	const scene = await open(t, withTimeout(await ownProgram, onePage));
 	const { stack } = scene;
 	await scene.admit(150);
 	let asked = 0;
@@ -167,7 +169,7 @@ test("a function that is killed between two pages is called again, and everybody
 });
 
 test("when Cognito no longer takes the token, all begins again", async (t) => {
-	const scene = await open(t, withTimeout(await testProgram(), onePage));
+	const scene = await open(t, withTimeout(await ownProgram, onePage));
 	const { stack } = scene;
 	await scene.admit(70);
 	let invocations = 0;
@@ -197,7 +199,7 @@ test("when Cognito no longer takes the token, all begins again", async (t) => {
 });
 
 test("a pool that cannot be listed for a while is tried again, and told in the log", async (t) => {
-	const scene = await open(t, await testProgram());
+	const scene = await open(t, await ownProgram);
 	await scene.admit(1);
 	scene.stack.fault({
 		service: "cognito-idp",
@@ -218,7 +220,7 @@ test("a pool that cannot be listed for a while is tried again, and told in the l
 });
 
 test("two executions at once leave what one would", async (t) => {
-	const scene = await open(t, withTimeout(await testProgram(), onePage));
+	const scene = await open(t, withTimeout(await ownProgram, onePage));
 	await scene.admit(100);
 	const gone = await scene.record();
 	await scene.people.delete(gone);
@@ -231,7 +233,7 @@ test("two executions at once leave what one would", async (t) => {
 });
 
 test("a pool that lists nobody keeps all profiles, and an account that fails is named: both are errors in the log", async (t) => {
-	const scene = await open(t, await testProgram());
+	const scene = await open(t, await ownProgram);
 	const { people, users } = scene;
 	const gone = await scene.record();
 	await people.delete(gone);
@@ -325,7 +327,7 @@ async function works(program: Program): Promise<boolean> {
 
 test("of the permissions of the function, the state machine and the schedule, none is missing and none is spare", async (t) => {
 	t.timeout(120_000); // for each of them
-	const program = await testProgram();
+	const program = await ownProgram;
 	t.true(await works(program));
 	const isOurs = ({ type, name }: { type: string; name: string }) =>
 		type === "aws:iam/rolePolicy:RolePolicy" && name.startsWith("reconcile-");
