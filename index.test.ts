@@ -114,7 +114,7 @@ function grants(program: Program, name: string) {
 }
 
 const triggers = ["postConfirmation", "postAuthentication"];
-const functions = [...triggers, "recordUser", "reconcile"];
+const functions = [...triggers, "recordUser", "publishChanges", "reconcile"];
 
 test("in event mode a trigger may publish, and nothing else", async (t) => {
 	const program = await declare();
@@ -147,18 +147,41 @@ test("the consumer may read its queue, write, link, search and keep dead letters
 	});
 });
 
+test("publishChanges may read the stream, publish and keep dead letters, and nothing else", async (t) => {
+	const program = await declare();
+	const { logs, publish } = grants(program, "publishChanges");
+	const table = one(program, "table", "users");
+	t.like(table.inputs, { streamEnabled: true, streamViewType: "NEW_AND_OLD_IMAGES" });
+	const mapping = one(program, "mapping", "publishChanges").inputs;
+	t.true(String(mapping.eventSourceArn).startsWith(`${table.arn}/stream/`));
+	const Action = ["GetRecords", "GetShardIterator", "DescribeStream", "ListStreams"];
+	t.deepEqual(allowed(program, "publishChanges"), {
+		logs: [logs],
+		publish: [publish],
+		consume: [
+			{
+				Effect: "Allow",
+				Action: Action.map((name) => `dynamodb:${name}`),
+				Resource: mapping.eventSourceArn,
+			},
+			{
+				Effect: "Allow",
+				Action: ["sqs:SendMessage"],
+				Resource: one(program, "queue", "publishChanges-deadLetters").arn,
+			},
+		],
+	});
+});
+
 test("reconcile may list, write and link, its state machine may call it, its schedule start that, and none of them anything else", async (t) => {
 	const program = await declare();
-	const { logs, write, link } = grants(program, "reconcile");
-	const list = [
-		{
-			Effect: "Allow",
-			Action: ["cognito-idp:ListUsers"],
-			Resource: one(program, "pool", "users").arn,
-		},
-		{ Effect: "Allow", Action: ["dynamodb:Scan"], Resource: one(program, "table", "users").arn },
-	];
-	t.deepEqual(allowed(program, "reconcile"), { logs: [logs], record: [...write, link], list });
+	const { logs, write, link, search } = grants(program, "reconcile");
+	const Resource = one(program, "table", "users").arn;
+	const scan = { Effect: "Allow", Action: ["dynamodb:Scan"], Resource };
+	t.deepEqual(allowed(program, "reconcile"), {
+		logs: [logs],
+		record: [...write, link, search, scan],
+	});
 	const machine = one(program, "stateMachine", "reconcile");
 	const { inputs: schedule } = one(program, "schedule", "reconcile");
 	const start = { target: { arn: machine.arn, input: '{"options":{"prune":true}}' } };

@@ -1,5 +1,4 @@
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
+import { DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import * as pulumi from "@pulumi/pulumi";
 import test from "ava";
 import { createUsers, openTable } from "../../domain";
@@ -7,7 +6,8 @@ import { eventSource, eventTypes } from "../../domain/user/events";
 import { parseAccount } from "../../domain/user/identity";
 import { deadLetters } from "../../testing/deadLetters";
 import { People } from "../../testing/people";
-import { testProgram } from "../../testing/testStack";
+import { publishEvents } from "../../testing/publishEvents";
+import { testProgram, tried, withoutTrail } from "../../testing/testStack";
 import type { Call } from "../endpoint";
 import { declared, type Program, type Resource } from "../program";
 import { type Stack, startStack } from "../stack";
@@ -20,8 +20,9 @@ const ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy";
 const QUEUE_POLICY = "aws:sqs/queuePolicy:QueuePolicy";
 const LAMBDA_PERMISSION = "aws:lambda/permission:Permission";
 
-/** The functions that these tests use; an adopter's own, with their policies, are left alone. */
-const functions = ["postConfirmation", "postAuthentication", "recordUser"];
+/** The functions that these tests use; an adopter's own, with their policies, are left alone. What reconcile may is tested with it. */
+const triggers = ["postConfirmation", "postAuthentication"];
+const functions = [...triggers, "recordUser", "publishChanges"];
 
 /** A program as it would be if one of its resources had other inputs. */
 function withInputs(
@@ -36,17 +37,12 @@ function withInputs(
 	return { ...program, resources: program.resources.map(changed) };
 }
 
-/** The project's own program, which tries nothing again, so that what fails does so at once. */
+/** The project's own program, where no trail does the work of a function, and nothing is tried again, so that what fails does so at once. */
 async function impatientProgram(writeMode: WriteMode): Promise<Program> {
-	let program = await testProgram({ writeMode });
+	let program = tried(1, withoutTrail(await testProgram({ writeMode })));
 	for (const each of program.resources) {
 		if (/EventTarget$/.test(each.type)) {
 			program = withInputs(program, each, { retryPolicy: { maximumRetryAttempts: 0 } });
-		}
-		if (/Queue$/.test(each.type) && each.inputs.redrivePolicy !== undefined) {
-			const redrive = JSON.parse(String(each.inputs.redrivePolicy));
-			const redrivePolicy = JSON.stringify({ ...redrive, maxReceiveCount: 1 });
-			program = withInputs(program, each, { redrivePolicy });
 		}
 		if (/EventSourceMapping$/.test(each.type) && each.inputs.startingPosition !== undefined) {
 			program = withInputs(program, each, { maximumRecordAgeInSeconds: 60 });
@@ -106,24 +102,35 @@ async function useEverything(
 ): Promise<void> {
 	const people = new People(stack);
 	const tableName = String(stack.outputs.tableName);
-	const users = createUsers(
-		openTable({ tableName, client: new DynamoDBClient(stack.clientOptions) }),
-	);
+	const client = new DynamoDBClient(stack.clientOptions);
+	const users = createUsers(openTable({ tableName, client }));
+	const queue = (name: string) =>
+		declared(stack.program, "aws:sqs/queue:Queue").find((each) => each.name === name);
+	const rest = async (name: string) =>
+		(await deadLetters(stack, queue(`${name}-deadLetters`)?.id)).length;
+	const told = (type: string) =>
+		stack.events().filter((event) => event["detail-type"] === type).length;
 	async function check(what: string, works: () => Promise<boolean>): Promise<void> {
 		if (!(await works().catch(() => false))) throw new Error(`It does not hold that ${what}.`);
 	}
-	const undelivered = () => stack.fault({ service: "lambda", caller: "events", kind: "throttle" });
 
 	await check("a person signs up and in", async () => {
 		await people.signUp("ada@example.com");
 		await people.confirm("ada@example.com");
 		await people.signIn("ada@example.com");
 		await stack.settled();
-		return stack.events().length === 2 && (await deadLetters(stack)).length === 0;
+		const all = told("UserConfirmed") + told("UserAuthenticated") === 2;
+		return all && (await rest("recordUser")) === 0;
 	});
 
-	const deliver = undelivered(); // so that no function does the work of another
-	for (const name of used) {
+	// So that no function does the work of another, no event comes anywhere.
+	const deliver = stack.fault({
+		service: "sqs",
+		operation: "SendMessage",
+		caller: "events",
+		kind: "throttle",
+	});
+	for (const name of used.filter((each) => each !== "publishChanges")) {
 		const email = `${name}@example.com`;
 		const invoke = (attributes: Attributes) => invokeFunction(stack, name, attributes);
 		const isRecorded = async () => {
@@ -158,7 +165,7 @@ async function useEverything(
 				return had.isOk() && (await users.findBySub(sub)).isErr();
 			});
 		}
-		if (name !== "recordUser") {
+		if (triggers.includes(name)) {
 			await check(`${name} publishes`, async () => {
 				const before = stack.events().length;
 				await invoke(await people.attributes(email));
@@ -173,52 +180,87 @@ async function useEverything(
 	await stack.settled();
 	deliver();
 
-	const leavesDeadLetter = async () => {
-		const before = await deadLetters(stack);
-		await new EventBridgeClient(stack.clientOptions).send(
-			new PutEventsCommand({
-				Entries: [
-					{
-						EventBusName: stack.outputs.eventBusName,
-						Source: eventSource,
-						DetailType: eventTypes[0],
-						Detail: "{}",
-					},
-				],
-			}),
-		);
-		await stack.settled();
-		return (await deadLetters(stack)).length > before.length;
+	const publish = async (detailType: string, detail: object) => {
+		await publishEvents(stack, { source: eventSource, detailType, detail: JSON.stringify(detail) });
 	};
-	await check("Lambda keeps what the consumer fails on", leavesDeadLetter);
-	undelivered();
-	await check("EventBridge keeps what the consumer does not get", leavesDeadLetter);
+	const rejected = (name: string) =>
+		stack.logs(name).some((line) => line.includes("DeadLetterRejected"));
+	if (used.includes("recordUser")) {
+		const before = await rest("recordUser");
+		await check("an event is consumed once", async () => {
+			const sub = await people.admit("mary@example.com");
+			const { identity } = parseAccount(sub, await people.attributes(sub))._unsafeUnwrap();
+			await publish("UserConfirmed", { version: 1, identity });
+			return (await users.findBySub(sub)).isOk() && (await rest("recordUser")) === before;
+		});
+		await check("a federated account is found by its sub alone", async () => {
+			const sub = await stack.federate("Google_1", "grace@example.com");
+			const eventName = "DeleteUserAttributes";
+			const detail = { eventName, additionalEventData: { sub } };
+			const trail = { "detail-type": "AWS API Call via CloudTrail", detail };
+			await invokeConsumer(stack, "recordUser", trail);
+			return (await users.findBySub(sub)).isOk();
+		});
+		await check("the consumer keeps what it can never consume", async () => {
+			await publish("UserConfirmed", {});
+			return (await rest("recordUser")) === before + 1 && !rejected("recordUser");
+		});
+		await check("EventBridge keeps what the queue does not take", async () => {
+			const about = String(queue("recordUser")?.physicalName);
+			stack.fault({ service: "sqs", caller: "events", about, kind: "throttle" });
+			await publish("UserConfirmed", {});
+			return (await rest("recordUser")) === before + 2;
+		});
+	}
+	if (used.includes("publishChanges")) {
+		const { sub } = (await users.findByEmail("ada@example.com"))._unsafeUnwrap();
+		await check("a change is told of, and logged", async () => {
+			const [before, lines] = [told("UserUpdated"), stack.logs("publishChanges").length];
+			await users.update(sub, { displayName: "Ada" });
+			await stack.settled();
+			return told("UserUpdated") === before + 1 && stack.logs("publishChanges").length > lines;
+		});
+		await check("publishChanges keeps what it can never tell of", async () => {
+			const Item = { PK: { S: "USER#nobody" }, SK: { S: "PROFILE" } };
+			await client.send(new PutItemCommand({ TableName: tableName, Item }));
+			await stack.settled();
+			return (await rest("publishChanges")) === 1 && !rejected("publishChanges");
+		});
+	}
 }
 
 type Attributes = Readonly<Record<string, string | undefined>>;
 
-/** Invokes a function for an account with these attributes. */
+/** Invokes a function for an account with these attributes, as a trigger, or as a consumer of its queue. */
 async function invokeFunction(stack: Stack, name: string, attributes: Attributes): Promise<void> {
-	const fn = declared(stack.program, "aws:lambda/function:Function").find(
-		(each) => each.name === name,
-	);
 	const { sub = "" } = attributes;
+	if (triggers.includes(name)) {
+		return invoke(stack, name, {
+			triggerSource: "PostConfirmation_ConfirmSignUp",
+			userPoolId: stack.outputs.userPoolId,
+			userName: sub,
+			request: { userAttributes: attributes },
+		});
+	}
 	const account = parseAccount(sub, attributes).unwrapOr(undefined);
-	const event = {
-		// As a trigger gets it,
-		triggerSource: "PostConfirmation_ConfirmSignUp",
-		userPoolId: stack.outputs.userPoolId,
-		userName: sub,
-		request: { userAttributes: attributes },
-		// and as the consumer does.
+	return invokeConsumer(stack, name, {
 		source: eventSource,
 		"detail-type": eventTypes[0],
 		detail: { version: 1, ...account },
-	};
+	});
+}
+
+const invokeConsumer = (stack: Stack, name: string, event: object) =>
+	invoke(stack, name, { Records: [{ messageId: "1", body: JSON.stringify(event) }] });
+
+async function invoke(stack: Stack, name: string, payload: object): Promise<void> {
+	const fn = declared(stack.program, "aws:lambda/function:Function").find(
+		(each) => each.name === name,
+	);
 	await fetch(`${stack.endpoint}/2015-03-31/functions/${fn?.physicalName}/invocations`, {
 		method: "POST",
 		headers: { authorization: "Credential=local/" },
-		body: JSON.stringify(event),
+		body: JSON.stringify(payload),
 	});
 }
 
@@ -230,20 +272,19 @@ for (const writeMode of writeModes) {
 		const lacking = withoutEach(program);
 		for (const what of [
 			...functions.map((name) => `${name}-logs logs:PutLogEvents`),
-			...[
-				"postConfirmation-cognito-idp",
-				"postAuthentication-cognito-idp",
-				"recordUser-events",
-			].map((name) => `${LAMBDA_PERMISSION} ${name}`),
+			...triggers.map((name) => `${LAMBDA_PERMISSION} ${name}-cognito-idp`),
 			`${QUEUE_POLICY} recordUser`,
-			"postConfirmation-publish events:PutEvents",
-			"postAuthentication-publish events:PutEvents",
+			`${QUEUE_POLICY} recordUser-deadLetters`,
+			"recordUser-consume sqs:ReceiveMessage",
+			"publishChanges-consume dynamodb:GetRecords",
+			...triggers.map((name) => `${name}-publish events:PutEvents`),
 		]) {
 			t.true(lacking.has(what), what);
 		}
 		for (const [what, lackingProgram] of lacking) {
-			// The others lack nothing.
+			// The others lack nothing, and what consumes is the same in both modes.
 			const used = functions.filter((name) => what.includes(name));
+			if (writeMode === "immediate" && !triggers.some((name) => used.includes(name))) continue;
 			t.truthy(await firstFailure(lackingProgram, writeMode, used), `${what} is spare`);
 		}
 	});
