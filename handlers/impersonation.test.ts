@@ -62,7 +62,10 @@ for (const writeMode of ["event", "immediate"] as const) {
 				await stack.settled();
 
 				const claimed = writeMode === "event" && { userId: stolen["custom:userId"] };
-				t.like(stack.events().at(-1), { detail: { identity: { sub }, ...claimed } });
+				t.like(
+					stack.events().findLast(({ detail }) => "identity" in Object(detail)),
+					{ detail: { identity: { sub }, ...claimed } },
+				);
 				const { userId } = (await users.findBySub(sub))._unsafeUnwrap();
 				t.not(userId, stolen["custom:userId"]);
 				if (had.isOk()) t.is(userId, had.value.userId);

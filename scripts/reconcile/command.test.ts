@@ -16,10 +16,10 @@ import test, { type ExecutionContext, type ImplementationFn } from "ava";
 import { createUsers, openTable, type Users } from "../../domain";
 import { listProfiles } from "../../domain/sync/listProfiles";
 import { profileKey } from "../../domain/user/keys";
-import type { Stack } from "../../local/stack";
+import { type Stack, startStack } from "../../local/stack";
 import { listAll } from "../../testing/listAll";
 import { People } from "../../testing/people";
-import { startTestStack } from "../../testing/testStack";
+import { testProgram, withoutTrail } from "../../testing/testStack";
 
 let stack: Stack;
 let people: People;
@@ -29,7 +29,7 @@ let dynamodb: DynamoDBClient;
 let tableName: string;
 
 test.before(async () => {
-	stack = await startTestStack();
+	stack = await startStack({ program: withoutTrail(await testProgram()) });
 	people = new People(stack);
 	cognito = new CognitoIdentityProviderClient(stack.clientOptions);
 	dynamodb = new DynamoDBClient(stack.clientOptions);
