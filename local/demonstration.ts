@@ -1,13 +1,17 @@
 import { inspect, styleText } from "node:util";
 import {
+	AdminCreateUserCommand,
+	AdminDeleteUserCommand,
+	AdminSetUserPasswordCommand,
 	CognitoIdentityProviderClient,
 	ConfirmSignUpCommand,
 	InitiateAuthCommand,
 	SignUpCommand,
+	UpdateUserAttributesCommand,
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
-import { createUsers, openTable } from "../domain";
+import { changeTypes, createUsers, openTable, parseChange } from "../domain";
 import { profileKey } from "../domain/user/keys";
 import type { Stack } from "./stack";
 
@@ -23,6 +27,7 @@ export async function demonstrate(stack: Stack): Promise<boolean> {
 	const password = "Analytical-1843";
 	let sub = "";
 	let userId = "";
+	let accessToken = "";
 
 	const steps: Record<string, () => Promise<unknown>> = {
 		[`${email} signs up`]: async () => {
@@ -73,7 +78,43 @@ export async function demonstrate(stack: Stack): Promise<boolean> {
 			const [, claims = ""] = String(AuthenticationResult?.IdToken).split(".");
 			const claim = JSON.parse(Buffer.from(claims, "base64url").toString())["custom:userId"];
 			if (claim !== userId) throw new Error(`its custom:userId is ${claim}, not ${userId}`);
+			accessToken = String(AuthenticationResult?.AccessToken);
 			return `custom:userId ${claim}`;
+		},
+		"changes her name, and the profile follows, with no sign-in": async () => {
+			const UserAttributes = [{ Name: "name", Value: "Countess of Lovelace" }];
+			await cognito.send(
+				new UpdateUserAttributesCommand({ AccessToken: accessToken, UserAttributes }),
+			);
+			await stack.settled();
+			const found = await users.findBySub(sub);
+			if (found.isErr()) throw new Error(found.error.type);
+			if (found.value.name !== "Countess of Lovelace") throw new Error("it does not");
+			return `name ${found.value.name}`;
+		},
+		"an administrator makes an account and deletes it, and its profile comes and goes":
+			async () => {
+				const account = { UserPoolId: stack.outputs.userPoolId, Username: "Grace@Example.com" };
+				const { User } = await cognito.send(
+					new AdminCreateUserCommand({ ...account, MessageAction: "SUPPRESS" }),
+				);
+				await cognito.send(
+					new AdminSetUserPasswordCommand({ ...account, Password: password, Permanent: true }),
+				);
+				await stack.settled();
+				const created = await users.findBySub(String(User?.Username));
+				if (created.isErr()) throw new Error(`it does not come: ${created.error.type}`);
+				await cognito.send(new AdminDeleteUserCommand(account));
+				await stack.settled();
+				if ((await users.findBySub(created.value.sub)).isOk()) throw new Error("it does not go");
+				return `sub ${created.value.sub}`;
+			},
+		"the bus was told of each change of a profile": async () => {
+			const changes = stack.events().flatMap((event) => parseChange(event).unwrapOr([]));
+			const told = changes.map(({ type, user }) => `${type} ${user.sub}`);
+			const types = new Set(changes.map(({ type }) => type));
+			if (types.size < changeTypes.length) throw new Error(`it was told ${told.join(", ")}`);
+			return told.join("\n");
 		},
 	};
 

@@ -18,13 +18,14 @@ async function start(...flags: string[]) {
 	return { output, errors, status };
 }
 
-test("it shows a sign-up, from the code in the mail to the link in the token", async (t) => {
+test("it shows a sign-up, from the code in the mail to the link in the token, and that changes and deletions are followed and told of", async (t) => {
 	const { output, errors, status } = await start("--once", "--port", "0");
 	t.is(errors, "");
 	t.is(status, 0);
 	t.regex(output, /^The program declares \d+ resources, in write mode (event|immediate); up in/);
 	t.notRegex(output, /✖/);
-	t.regex(output, /✔ signs in, and the ID token carries the userId\n {2}custom:userId \S+\n$/);
+	t.regex(output, /✔ signs in, and the ID token carries the userId\n {2}custom:userId \S+\n/);
+	t.regex(output, /(\n {2}User(Created|Updated|Removed) \S+){4}\n$/);
 });
 
 test("Ctrl-C stops it with status 0", async (t) => {
