@@ -10,18 +10,18 @@ import { comparePoolAndTable } from "../testing/comparePoolAndTable";
 import { deadLetters, redrive } from "../testing/deadLetters";
 import { People } from "../testing/people";
 import { publishEvents } from "../testing/publishEvents";
-import { testProgram, tried, withoutTrail } from "../testing/testStack";
+import { testProgram, tried, withoutStream, withoutTrail } from "../testing/testStack";
 
 const writeModes = ["event", "immediate"] as const;
 type WriteMode = (typeof writeModes)[number];
 
 /** Programs whose events are tried three times, so that nobody waits for dead letters, and that hear of no trail, which would mend what these tests break. */
 const programs = new Map<WriteMode, Program>();
-/** The program as it is. */
+/** The program as it is, but for what comes after a profile. */
 let whole: Program;
 test.before(async () => {
 	for (const writeMode of writeModes) {
-		const program = await testProgram({ writeMode });
+		const program = withoutStream(await testProgram({ writeMode }));
 		programs.set(writeMode, tried(3, withoutTrail(program)));
 		if (writeMode === "event") whole = program;
 	}

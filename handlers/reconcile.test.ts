@@ -15,13 +15,13 @@ import { declared, type Program } from "../local/program";
 import { type Stack, startStack } from "../local/stack";
 import { comparePoolAndTable } from "../testing/comparePoolAndTable";
 import { People } from "../testing/people";
-import { testProgram, withoutTrail } from "../testing/testStack";
+import { testProgram, withoutStream, withoutTrail } from "../testing/testStack";
 import type { Run } from "./reconcile";
 
 // Reconcile on AWS: the declared state machine, schedule and function, under their roles.
 
 /** Nobody but reconcile is told of the accounts that an administrator makes. */
-const ownProgram = testProgram().then(withoutTrail);
+const ownProgram = testProgram().then(withoutTrail).then(withoutStream);
 
 /** A program in which the function has so many seconds. */
 const withTimeout = (program: Program, timeout: number): Program => ({

@@ -39,6 +39,15 @@ export const withoutTrail = (program: Program): Program => ({
 	),
 });
 
+/** A program in which no function is told of changes of the table, for tests of what comes before: they need a process less. */
+export const withoutStream = (program: Program): Program => ({
+	...program,
+	resources: program.resources.filter(
+		({ type, inputs }) =>
+			!/EventSourceMapping$/.test(type) || inputs.startingPosition === undefined,
+	),
+});
+
 /** A program whose queues let an event be tried so many times, and then take it to the dead-letter queue. */
 export const tried = (times: number, program: Program): Program => ({
 	...program,
