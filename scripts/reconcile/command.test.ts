@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import {
 	AdminSetUserPasswordCommand,
@@ -13,6 +13,7 @@ import {
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import test, { type ExecutionContext, type ImplementationFn } from "ava";
+import { build } from "esbuild";
 import { createUsers, openTable, type Users } from "../../domain";
 import { listProfiles } from "../../domain/sync/listProfiles";
 import { profileKey } from "../../domain/user/keys";
@@ -27,8 +28,19 @@ let users: Users;
 let cognito: CognitoIdentityProviderClient;
 let dynamodb: DynamoDBClient;
 let tableName: string;
+/** The command, compiled once and not at each start. */
+let command: string;
 
 test.before(async () => {
+	const directory = await mkdtemp(join(tmpdir(), "reconcile-"));
+	command = join(directory, "command.js");
+	await build({
+		entryPoints: [join(__dirname, "command.ts")],
+		outfile: command,
+		bundle: true,
+		platform: "node",
+		format: "cjs",
+	});
 	stack = await startStack({ program: withoutTrail(await testProgram()) });
 	people = new People(stack);
 	cognito = new CognitoIdentityProviderClient(stack.clientOptions);
@@ -36,7 +48,10 @@ test.before(async () => {
 	tableName = String(stack.outputs.tableName);
 	users = createUsers(openTable({ tableName, client: dynamodb }));
 });
-test.after.always(() => stack.close());
+test.after.always(async () => {
+	await stack.close();
+	await rm(dirname(command), { recursive: true });
+});
 
 async function emptyPool(): Promise<void> {
 	const usernames: string[] = [];
@@ -79,8 +94,7 @@ const environment = (): NodeJS.ProcessEnv => ({
 });
 
 function start(flags: readonly string[], env: NodeJS.ProcessEnv = environment()) {
-	const file = join(__dirname, "command.ts");
-	return spawn(process.execPath, ["--require", "ts-node/register", file, ...flags], {
+	return spawn(process.execPath, [command, ...flags], {
 		env,
 		stdio: ["ignore", "pipe", "pipe"],
 	});
