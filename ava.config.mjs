@@ -6,8 +6,8 @@ export default {
 	extensions: ["ts"],
 	nodeArguments: ["--require=ts-node/register"],
 	timeout: "60s",
-	// Many tests wait more than they work.
-	concurrency: Math.ceil(1.5 * availableParallelism()),
+	// Most tests run processes of their own beside them: more files at once would be late, and no sooner done.
+	concurrency: availableParallelism(),
 	environmentVariables: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" },
 	// The largest take longest; begun first, none of them is alone at the end.
 	sortTestFiles: (one, other) => statSync(other).size - statSync(one).size,
