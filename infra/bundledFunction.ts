@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { allow } from "./allow";
 import { bundle } from "./bundle";
 import { type Metric, ownMetric } from "./metric";
 
@@ -45,14 +46,9 @@ export class BundledFunction<Event, Answer> extends aws.lambda.CallbackFunction<
 		this.logGroup = logGroup;
 		this.#name = name;
 		this.#role = role;
-		this.allow("logs", [
-			{
-				Effect: "Allow",
-				Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-				// The streams of the group: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
-				Resource: pulumi.interpolate`${logGroup.arn}:log-stream:*`,
-			},
-		]);
+		// The streams of the group: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
+		const streams = pulumi.interpolate`${logGroup.arn}:log-stream:*`;
+		this.allow("logs", [allow(streams, "logs:CreateLogStream", "logs:PutLogEvents")]);
 	}
 
 	/**

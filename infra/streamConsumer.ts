@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import type { DynamoDBBatchResponse, DynamoDBStreamEvent } from "aws-lambda";
 import { Alarm } from "./alarm";
+import { allow } from "./allow";
 import { BundledFunction, type BundledFunctionArgs } from "./bundledFunction";
 import { DeadLetterQueue, type DeadLetterQueueArgs } from "./deadLetterQueue";
 import { functionMetric } from "./metric";
@@ -29,18 +30,15 @@ export class StreamConsumer extends BundledFunction<DynamoDBStreamEvent, DynamoD
 		super(name, { ...args, environment });
 
 		const policy = this.allow("consume", [
-			{
-				Effect: "Allow",
-				// All four: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
-				Action: [
-					"dynamodb:GetRecords",
-					"dynamodb:GetShardIterator",
-					"dynamodb:DescribeStream",
-					"dynamodb:ListStreams",
-				],
-				Resource: args.table.streamArn,
-			},
-			{ Effect: "Allow", Action: ["sqs:SendMessage"], Resource: deadLetters.arn },
+			// All four: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+			allow(
+				args.table.streamArn,
+				"dynamodb:GetRecords",
+				"dynamodb:GetShardIterator",
+				"dynamodb:DescribeStream",
+				"dynamodb:ListStreams",
+			),
+			allow(deadLetters.arn, "sqs:SendMessage"),
 		]);
 		new aws.lambda.EventSourceMapping(
 			name,

@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { Alarm } from "./alarm";
+import { allow } from "./allow";
 import { BundledFunction, type BundledFunctionArgs } from "./bundledFunction";
 import { DeadLetterQueue, type DeadLetterQueueArgs } from "./deadLetterQueue";
 import { queueMetric } from "./metric";
@@ -83,13 +84,9 @@ export class Subscriber extends BundledFunction<SQSEvent, SQSBatchResponse> {
 		}
 
 		const policy = this.allow("consume", [
-			{
-				Effect: "Allow",
-				Action: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
-				Resource: this.queue.arn,
-			},
+			allow(this.queue.arn, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 			// What can never succeed, the function itself sends there.
-			{ Effect: "Allow", Action: ["sqs:SendMessage"], Resource: deadLetters.arn },
+			allow(deadLetters.arn, "sqs:SendMessage"),
 		]);
 		new aws.lambda.EventSourceMapping(
 			name,

@@ -267,7 +267,7 @@ async function invoke(stack: Stack, name: string, payload: object): Promise<void
 
 for (const writeMode of writeModes) {
 	test(`in ${writeMode} mode no permission is missing, and none is spare`, async (t) => {
-		t.timeout(60_000); // for each of them
+		t.timeout(180_000); // for each of them
 		const program = await impatientProgram(writeMode);
 		t.is(await firstFailure(program, writeMode), undefined);
 		const lacking = withoutEach(program);
