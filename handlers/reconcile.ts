@@ -9,6 +9,7 @@ import { openTable } from "../domain/table";
 import { createUsers } from "../domain/user/users";
 import { reconcileLimits } from "./runtime/clientLimits";
 import { environment } from "./runtime/environment";
+import { logRecorded } from "./runtime/log";
 
 /** What a whole run is asked to do. */
 export interface RunOptions {
@@ -53,7 +54,7 @@ export async function handler({ options = {}, ...given }: Run, context: Context)
 		dryRun,
 		from,
 		hasTime: () => context.getRemainingTimeInMillis() > timeForPage,
-		onRecorded: ({ sub, outcome }) => console.info({ outcome, sub, by }),
+		onRecorded: ({ sub, outcome }) => logRecorded({ outcome, sub, by }),
 		onFailed: (failure) => console.error({ ...failure, by }),
 	});
 

@@ -76,7 +76,7 @@ export interface Progress {
 /** One account whose profile was written or removed, or whose link was written. */
 export interface ChangedUser {
 	readonly sub: string;
-	readonly outcome: Exclude<RecordedUser["outcome"], "unchanged" | "unconfirmed">;
+	readonly outcome: Exclude<RecordedUser["outcome"], "unchanged" | "unconfirmed" | "absent">;
 }
 
 /** One account or profile that could not be dealt with, and why. */
@@ -190,7 +190,8 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileSta
 	const state: ReconcileState = from;
 
 	const tellChanged = (sub: string, outcome: RecordedUser["outcome"]) => {
-		if (options.dryRun || outcome === "unchanged" || outcome === "unconfirmed") return;
+		if (options.dryRun) return;
+		if (outcome === "unchanged" || outcome === "unconfirmed" || outcome === "absent") return;
 		options.onRecorded?.({ sub, outcome });
 	};
 
