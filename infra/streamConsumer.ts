@@ -23,7 +23,7 @@ export interface StreamConsumerArgs
  * batch that failed, which comes again with all after it, for six hours. What it can never work on it sends to its dead-letter queue itself,
  * as Lambda would send no more than the place of a record in the stream, which keeps it for a day.
  */
-export class StreamConsumer extends BundledFunction<DynamoDBStreamEvent, DynamoDBBatchResponse> {
+export class StreamConsumer extends BundledFunction {
 	constructor(name: string, args: StreamConsumerArgs) {
 		const deadLetters = new DeadLetterQueue(name, args);
 		const environment = { ...args.environment, DEAD_LETTER_QUEUE_URL: deadLetters.url };

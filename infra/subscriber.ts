@@ -37,7 +37,7 @@ export interface SubscriberArgs
  *
  * An event comes at least once, may come late, and in any order.
  */
-export class Subscriber extends BundledFunction<SQSEvent, SQSBatchResponse> {
+export class Subscriber extends BundledFunction {
 	readonly queue: aws.sqs.Queue;
 	readonly deadLetters: DeadLetterQueue;
 

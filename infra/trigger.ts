@@ -12,7 +12,7 @@ export interface TriggerArgs<Event> extends Omit<BundledFunctionArgs<Event, Even
  * A function that Cognito calls while a person waits, and that fails open, with an alarm on each thing that can go wrong. It has the 5 seconds
  * that Cognito waits: https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
  */
-export class Trigger<Event> extends BundledFunction<Event, Event> {
+export class Trigger<Event> extends BundledFunction {
 	constructor(name: string, args: TriggerArgs<Event>) {
 		super(name, { ...args, timeout: 5 });
 		const topic = args.alarms;
