@@ -41,6 +41,17 @@ const declared = {
 		parse: (text) => (/^$|^(rate|cron|at)\([^()]+\)$/.test(text) ? text : undefined),
 	},
 	reconcilePrune: boolean,
+	emailFrom: {
+		allowed: "an address or Name <address>, or empty for Cognito's own mailer",
+		parse: (text) =>
+			/^$|^[^\s@<>]+@[^\s@<>]+$|^[^@<>]+ <[^\s@<>]+@[^\s@<>]+>$/.test(text) ? text : undefined,
+	},
+	emailIdentityArn: {
+		allowed:
+			"the ARN of an identity in SES, arn:aws:ses:<region>:<account>:identity/<address or domain>, or empty",
+		parse: (text) =>
+			/^$|^arn:aws[a-z-]*:ses:[a-z0-9-]+:\d{12}:identity\/[^\s/]+$/.test(text) ? text : undefined,
+	},
 } satisfies Readonly<Record<string, Setting<unknown>>>;
 
 /** The settings of a stack, checked; what each means stands in Pulumi.yaml. */
@@ -57,7 +68,7 @@ const notProjects = ["aws", "pulumi"];
  * Reads the settings of the stack; their defaults come from Pulumi.yaml.
  *
  * @throws {pulumi.RunError} with the sentence that says what to write, for a value that is missing or not allowed, a name that is not
- * declared, and a name that is set for another project, as after this one was renamed
+ * declared, a name that is set for another project, as after this one was renamed, and for settings that do not fit each other
  */
 export function readSettings(): Settings {
 	const project = pulumi.getProject();
@@ -91,5 +102,22 @@ export function readSettings(): Settings {
 		);
 	});
 	// Object.fromEntries forgets which name has which type.
-	return Object.fromEntries(settings) as Settings;
+	const read = Object.fromEntries(settings) as Settings;
+	const problem = problemWithEmail(read);
+	if (problem !== undefined) throw new pulumi.RunError(problem);
+	return read;
+}
+
+/** What two settings that are right one by one may be together. */
+function problemWithEmail({ emailFrom, emailIdentityArn }: Settings): string | undefined {
+	if (emailFrom === "" && emailIdentityArn === "") return undefined;
+	if (emailFrom === "" || emailIdentityArn === "") {
+		const missing = emailFrom === "" ? "emailFrom" : "emailIdentityArn";
+		return `The settings emailFrom and emailIdentityArn go together: set ${missing} as well, or neither of them.`;
+	}
+	const [from = "", identity = ""] = [emailFrom, emailIdentityArn].map((text) =>
+		text.replace(/^.*[@/]|>$/g, "").toLowerCase(),
+	);
+	if (from === identity || from.endsWith(`.${identity}`)) return undefined;
+	return `The setting emailFrom must be an address at ${identity}, the domain of emailIdentityArn, not "${emailFrom}".`;
 }
