@@ -20,6 +20,8 @@ const others = {
 	alarmEmail: "ops@example.com",
 	passwordAuth: true,
 	protect: false,
+	emailFrom: "Shop <no-reply@example.com>",
+	emailIdentityArn: "arn:aws:ses:eu-north-1:123456789012:identity/example.com",
 };
 
 const types = {
@@ -549,6 +551,24 @@ test("alarmEmail mails the alarms, and without it nobody is mailed", async (t) =
 	});
 });
 
+test("the pool's mails go through SES with emailFrom and emailIdentityArn, and through Cognito's own mailer without", async (t) => {
+	const { emailFrom, emailIdentityArn } = others;
+	for (const [settings, expected] of [
+		[{}, { emailSendingAccount: "COGNITO_DEFAULT" }],
+		[
+			others,
+			{
+				emailSendingAccount: "DEVELOPER",
+				fromEmailAddress: emailFrom,
+				sourceArn: emailIdentityArn,
+			},
+		],
+	] as const) {
+		const { inputs } = one(await declare(settings), "pool", "users");
+		t.deepEqual<unknown, unknown>(inputs.emailConfiguration, expected);
+	}
+});
+
 test("protect, which is the default, keeps pool and table from being deleted", async (t) => {
 	for (const [settings, expected] of [
 		[{}, true],
@@ -573,12 +593,19 @@ test("passwordAuth lets the client sign in with a password, which is not the def
 
 test("the outputs are what an application needs", async (t) => {
 	const program = await declare(others);
+	const [pool, table, bus] = (["pool", "table", "bus"] as const).map((kind) =>
+		one(program, kind, "users"),
+	);
 	t.like(program.outputs, {
 		region: "eu-north-1",
-		userPoolId: one(program, "pool", "users").id,
+		userPoolId: pool?.id,
+		userPoolArn: pool?.arn,
 		userPoolClientId: one(program, "client", "users").id,
-		tableName: one(program, "table", "users").physicalName,
-		eventBusName: one(program, "bus", "users").physicalName,
+		issuer: `https://cognito-idp.eu-north-1.amazonaws.com/${pool?.id}`,
+		tableName: table?.physicalName,
+		tableArn: table?.arn,
+		eventBusName: bus?.physicalName,
+		eventBusArn: bus?.arn,
 		deadLetterQueueUrl: one(program, "queue", "recordUser-deadLetters").id,
 		reconcileStateMachineArn: one(program, "stateMachine", "reconcile").arn,
 	});

@@ -227,9 +227,13 @@ const dashboard = new Dashboard("users", region, () =>
 );
 
 export const userPoolId = userPool.id;
+export const userPoolArn = userPool.arn;
 export const userPoolClientId = client.id;
+export const issuer = pulumi.interpolate`https://${userPool.endpoint}`;
 export const tableName = table.name;
+export const tableArn = table.arn;
 export const eventBusName = bus.name;
+export const eventBusArn = bus.arn;
 export const deadLetterQueueUrl = recordUser.deadLetters.url;
 export const dashboardUrl = dashboard.url;
 export const reconcileStateMachineArn = workflow.stateMachine.arn;
