@@ -502,6 +502,23 @@ test("a consumer that is behind, that goes on failing, or whose events rest rais
 	});
 });
 
+test("an alarm's mail names the log group that says why, or the queue in which something rests", async (t) => {
+	const program = await declare();
+	const mail = (name: string) => String(one(program, "alarm", name).inputs.alarmDescription);
+	for (const [alarm, fn] of [
+		["postConfirmation-errors", "postConfirmation"],
+		["postAuthentication-errors", "postAuthentication"],
+		["recordUser-failing", "recordUser"],
+		["publishChanges-age", "publishChanges"],
+		["reconcile", "reconcile"],
+	] as const) {
+		t.true(mail(alarm).includes(` its log ${one(program, "logGroup", fn).physicalName}`), alarm);
+	}
+	for (const name of ["recordUser-deadLetters", "publishChanges-deadLetters"]) {
+		t.true(mail(name).includes(` rests in ${one(program, "queue", name).physicalName};`), name);
+	}
+});
+
 test("what is written is counted by outcome, and by who was told of it", async (t) => {
 	const program = await declare();
 	for (const name of ["postConfirmation", "postAuthentication", "recordUser"]) {
