@@ -19,6 +19,9 @@ const boolean: Setting<boolean> = {
 	parse: (text) => (text === "true" ? true : text === "false" ? false : undefined),
 };
 
+/** An address, or a name and an address; in a name without quotes RFC 5322 leaves a meaning to some characters. */
+const sender = /^$|^[^\s@<>]+@[^\s@<>]+$|^("[^"]+"|[^"(),.:;<>@[\]\\]+) <[^\s@<>]+@[^\s@<>]+>$/;
+
 /** The settings of a stack. To add one, add an entry here, and its type, default and description to Pulumi.yaml. */
 const declared = {
 	writeMode: {
@@ -42,9 +45,9 @@ const declared = {
 	},
 	reconcilePrune: boolean,
 	emailFrom: {
-		allowed: "an address or Name <address>, or empty for Cognito's own mailer",
-		parse: (text) =>
-			/^$|^[^\s@<>]+@[^\s@<>]+$|^[^@<>]+ <[^\s@<>]+@[^\s@<>]+>$/.test(text) ? text : undefined,
+		allowed:
+			"an address or Name <address>, the name in double quotes where it has a comma or a dot, or empty for Cognito's own mailer",
+		parse: (text) => (sender.test(text) ? text : undefined),
 	},
 	emailIdentityArn: {
 		allowed:
@@ -108,7 +111,7 @@ export function readSettings(): Settings {
 	return read;
 }
 
-/** What two settings that are right one by one may be together. */
+/** What is wrong with settings that are right one by one. */
 function problemWithEmail({ emailFrom, emailIdentityArn }: Settings): string | undefined {
 	if (emailFrom === "" && emailIdentityArn === "") return undefined;
 	if (emailFrom === "" || emailIdentityArn === "") {
