@@ -1,4 +1,5 @@
 import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
 import type { DynamoDBBatchResponse, DynamoDBStreamEvent } from "aws-lambda";
 import { Alarm } from "./alarm";
 import { allow } from "./allow";
@@ -58,7 +59,7 @@ export class StreamConsumer extends BundledFunction {
 
 		new Alarm(`${name}-age`, {
 			topic: args.alarms,
-			description: `${name} is behind: a change of the table waits for more than 15 minutes; its log says why.`,
+			description: pulumi.interpolate`${name} is behind: a change of the table waits for more than 15 minutes; its log ${this.logGroup.name} says why.`,
 			metrics: [functionMetric("IteratorAge", this)],
 			statistic: "Maximum",
 			threshold: 15 * minute * 1_000,

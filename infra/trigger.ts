@@ -1,4 +1,5 @@
 import type * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
 import { Alarm } from "./alarm";
 import { BundledFunction, type BundledFunctionArgs } from "./bundledFunction";
 import { functionMetric } from "./metric";
@@ -18,7 +19,7 @@ export class Trigger<Event> extends BundledFunction {
 		const topic = args.alarms;
 		new Alarm(`${name}-errors`, {
 			topic,
-			description: `${name} could not do its work; its log says why. Who signed up or in is recorded by what comes after.`,
+			description: pulumi.interpolate`${name} could not do its work; its log ${this.logGroup.name} says why. Who signed up or in is recorded by what comes after.`,
 			// As it fails open, Lambda sees no error in most of what fails.
 			metrics: [this.count("errors", '{ $.level = "ERROR" }'), functionMetric("Errors", this)],
 			statistic: "Sum",

@@ -42,7 +42,7 @@ export class Workflow {
 		}));
 		new Alarm(name, {
 			topic: args.alarms,
-			description: `${name} could not do all; see its log, and the executions of its state machine.`,
+			description: pulumi.interpolate`${name} could not do all; see its log ${args.function.logGroup.name}, and the executions of its state machine.`,
 			metrics: [args.function.count("errors", '{ $.level = "ERROR" }'), ...this.failures],
 			statistic: "Sum",
 		});

@@ -248,14 +248,14 @@ function provide(
 	name: string,
 	inputs: Record<string, unknown>,
 	{ region, endpoint }: { region: string; endpoint: string },
-): { id: string; arn: string; url?: string; streamArn?: string } {
+): { id: string; arn: string; endpoint?: string; url?: string; streamArn?: string } {
 	const [, module = "", kind = ""] = /^\w+:(\w+)\/(\w+):/.exec(type) ?? [];
 	const [service, path] = ARN_PATHS[type] ?? [module, `${kind}/`];
 	const where = `arn:aws:${service}:${service === "iam" ? "" : region}:${ACCOUNT}:${path}`;
 	switch (kind) {
 		case "userPool": {
 			const id = `${region}_${digest(name).slice(0, 9).toUpperCase()}`;
-			return { id, arn: `${where}${id}` };
+			return { id, arn: `${where}${id}`, endpoint: `cognito-idp.${region}.amazonaws.com/${id}` };
 		}
 		case "userPoolClient":
 			return { id: digest(name).slice(0, 26), arn: "" };
