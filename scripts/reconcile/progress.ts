@@ -11,9 +11,11 @@ export interface ProgressView {
 	stop(): void;
 }
 
-/** Opens a view on a stream, such as standard error. */
-export function progressView(stream: WriteStream): ProgressView {
-	return stream.isTTY ? bar(stream) : lines(stream);
+/** Opens a view on a stream, such as standard error; it ends with `signal`, and leaves the stream to others. */
+export function progressView(stream: WriteStream, signal: AbortSignal): ProgressView {
+	const { show, stop } = stream.isTTY ? bar(stream) : lines(stream);
+	signal.addEventListener("abort", stop);
+	return { show: (progress) => signal.aborted || show(progress), stop };
 }
 
 function lines(stream: WriteStream): ProgressView {
@@ -44,8 +46,8 @@ function bar(stream: WriteStream): ProgressView {
 					stream,
 					format: `${phase} ${drawn}{value}{of}, {duration_formatted}`,
 					barsize: 30,
-					// Ctrl-C is the program's to handle.
-					gracefulExit: false,
+					// It would turn off the terminal's wrapping, which stays so if the program is killed.
+					linewrap: true,
 				});
 				bar.start(total ?? 0, 0, { of: of(total) });
 				current = { phase, bar };
