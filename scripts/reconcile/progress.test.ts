@@ -14,6 +14,7 @@ test("an interruption leaves the bar as it is, and the lines below it to others"
 	const { stream, written } = fakeTerminal();
 	const interruption = new AbortController();
 	const view = progressView(stream, interruption.signal);
+	t.teardown(view.stop);
 	view.show({ phase, done: 0, total: 40 });
 	view.show({ phase, done: 10, total: 40 });
 	interruption.abort();
@@ -29,7 +30,7 @@ test("an interruption leaves the bar as it is, and the lines below it to others"
 test("a terminal wraps its lines as before, even if the program is killed while it draws", (t) => {
 	const { stream, written } = fakeTerminal();
 	const view = progressView(stream, new AbortController().signal);
+	t.teardown(view.stop);
 	view.show({ phase, done: 0, total: 40 });
 	t.false(written().includes("\x1b[?7l"));
-	view.stop();
 });
