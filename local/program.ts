@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, sep } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
@@ -88,7 +88,7 @@ let previous: Promise<unknown> = Promise.resolve();
  * Runs the Pulumi program under Pulumi's mock runtime, which asks nothing of AWS or of the engine.
  *
  * @returns every resource that it declares, and its outputs.
- * Rejects with whatever the program throws, however late; `pulumi.RunError` if a setting is wrong.
+ * Rejects with whatever the program throws, however late; `pulumi.RunError` if a setting is wrong, or a file of settings is not YAML.
  */
 export function evaluate(options: EvaluateOptions = {}): Promise<Program> {
 	// One at a time: Pulumi's mock runtime is global to the process.
@@ -218,7 +218,13 @@ interface Yaml {
 }
 
 function readYaml(path: string): Yaml {
-	return Object(parse(readFileSync(path, "utf8")));
+	const text = readFileSync(path, "utf8");
+	try {
+		return Object(parse(text));
+	} catch (error) {
+		const [what] = Object(error).message.split(":\n");
+		throw new pulumi.RunError(`${basename(path)} is not valid YAML: ${what}.`);
+	}
 }
 
 /** Lets the program's own modules be evaluated again; installed packages and this directory stay. */
