@@ -149,6 +149,9 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 	// Pulumi notes the stack of each promise that it makes, whose lines ts-node maps: that would take a third of all the time.
 	const { stackTraceLimit } = Error;
 	Error.stackTraceLimit = 1;
+	// Of outputs that only AWS can give, who runs the program tells in words of their own.
+	const { warn } = console;
+	console.warn = (...told) => /Undefined value \(.*\) will not show/.test(told[0]) || warn(...told);
 	try {
 		const outputs = pulumi.runtime
 			.runInPulumiStack(async () => {
@@ -179,6 +182,7 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 		return { directory, region, resources, outputs: { ...Object(await outputs) } };
 	} finally {
 		Error.stackTraceLimit = stackTraceLimit;
+		console.warn = warn;
 		process.off("unhandledRejection", collect);
 		for (const listener of listeners) process.on("unhandledRejection", listener);
 	}

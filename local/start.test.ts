@@ -189,13 +189,17 @@ test.serial(
 );
 
 test.serial(
-	"when a step fails, it shows what the functions have logged as errors, in a line each",
+	"when a step fails, it shows what the functions have logged as errors; outputs that it cannot give it tells once",
 	async (t) => {
 		const directory = await withCopy(t);
 		const handler = 'export const handler = async () => { throw new Error("no luck"); };';
 		await edit(directory, "handlers/postConfirmation.ts", () => handler);
-		const { output, status } = await ended(spawnStart(["--once", "--port", "0"], { directory }));
+		await edit(directory, "index.ts", (source) => `${source}\nexport const fromAws = undefined;\n`);
+		const child = spawnStart(["--once", "--port", "0"], { directory });
+		const { output, errors, status } = await ended(child);
+		t.is(errors, "");
 		t.is(status, 1);
+		t.regex(output, /\nOutputs that only AWS can give: fromAws\.\n/);
 		t.regex(output, /✖[^\n]*\npostConfirmation has logged:\n {2}[^\n]*no luck[^\n]*\n$/);
 	},
 );
