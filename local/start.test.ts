@@ -93,7 +93,6 @@ for (const [what, signal, flags, when, expected] of [
 		await printed(child, when);
 		t.is(left().length, 1);
 		child.kill(signal);
-		child.kill(signal); // as when a terminal and npm both tell of it
 		const { output, errors, status } = await ended(child);
 		t.is(errors, "");
 		t.notRegex(output, /✖/);
