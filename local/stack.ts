@@ -39,7 +39,8 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 	/** Ends everything that the stack has started, and removes its files. */
 	async function close(): Promise<void> {
 		await Promise.all(started.map((each) => each.close()));
-		await rm(directory, { recursive: true, force: true });
+		// Windows lets go of the directory of a process a moment after its end.
+		await rm(directory, { recursive: true, force: true, maxRetries: 10 });
 	}
 
 	try {
