@@ -44,7 +44,7 @@ type Scene = Awaited<ReturnType<typeof open>>;
 
 /**
  * A test of both write modes, on a stack each: one after the other, so that nothing is late because the machine is busy;
- * or with `test`, beside others that wait more than they work.
+ * or with `test`, beside the few others that wait for seconds.
  */
 function inBothModes(
 	title: string,
@@ -155,7 +155,6 @@ for (const times of [2, 6]) {
 			t.true(puts > times);
 			await agree(t, scene);
 		},
-		test,
 	);
 }
 
@@ -211,7 +210,6 @@ inBothModes(
 		await signUp(scene);
 		await agree(t, scene);
 	},
-	test,
 );
 
 inBothModes(
@@ -410,7 +408,7 @@ test.serial(
 	},
 );
 
-test("of a batch of ten in which one fails, that one alone comes again", async (t) => {
+test.serial("of a batch of ten in which one fails, that one alone comes again", async (t) => {
 	const scene = await open(t, "event");
 	const { stack } = scene;
 	const emails = Array.from({ length: 10 }, (_, index) => `${index}@example.com`);
@@ -462,52 +460,58 @@ inBothModes(
 
 // What CloudTrail tells, with no sign-in.
 
-test("a record of CloudTrail without a sub rests; one of another pool, a refused call or an unknown operation leaves nothing", async (t) => {
-	const scene = await open(t, "event", whole);
-	const { stack } = scene;
-	const sub = await signUp(scene);
-	const userPoolId = stack.outputs.userPoolId;
-	const deletion = {
-		eventName: "AdminDeleteUser",
-		requestParameters: { userPoolId, username: "HIDDEN_DUE_TO_SECURITY_REASONS" },
-		additionalEventData: { sub },
-	};
-	for (const detail of [
-		{ ...deletion, errorCode: "NotAuthorizedException" },
-		{ ...deletion, eventName: "AdminDisableUser" },
-		{ ...deletion, requestParameters: { userPoolId: "us-east-1_Another00" } },
-		// Of this pool or another, nobody knows: of such a sub, there is nothing here.
-		{ eventName: "DeleteUser", additionalEventData: { sub: randomUUID() } },
-		// What is said of an account that is there makes recordUser look, and nothing else.
-		deletion,
-	]) {
-		stack.trail(detail);
+test.serial(
+	"a record of CloudTrail without a sub rests; one of another pool, a refused call or an unknown operation leaves nothing",
+	async (t) => {
+		const scene = await open(t, "event", whole);
+		const { stack } = scene;
+		const sub = await signUp(scene);
+		const userPoolId = stack.outputs.userPoolId;
+		const deletion = {
+			eventName: "AdminDeleteUser",
+			requestParameters: { userPoolId, username: "HIDDEN_DUE_TO_SECURITY_REASONS" },
+			additionalEventData: { sub },
+		};
+		for (const detail of [
+			{ ...deletion, errorCode: "NotAuthorizedException" },
+			{ ...deletion, eventName: "AdminDisableUser" },
+			{ ...deletion, requestParameters: { userPoolId: "us-east-1_Another00" } },
+			// Of this pool or another, nobody knows: of such a sub, there is nothing here.
+			{ eventName: "DeleteUser", additionalEventData: { sub: randomUUID() } },
+			// What is said of an account that is there makes recordUser look, and nothing else.
+			deletion,
+		]) {
+			stack.trail(detail);
+			await stack.settled();
+			t.deepEqual(await deadLetters(stack), []);
+			await agree(t, scene);
+		}
+		stack.trail({ ...deletion, additionalEventData: undefined });
 		await stack.settled();
-		t.deepEqual(await deadLetters(stack), []);
+		t.is((await deadLetters(stack)).length, 1);
+		t.deepEqual(failures(stack, "recordUser"), ["InvalidEvent"]);
 		await agree(t, scene);
-	}
-	stack.trail({ ...deletion, additionalEventData: undefined });
-	await stack.settled();
-	t.is((await deadLetters(stack)).length, 1);
-	t.deepEqual(failures(stack, "recordUser"), ["InvalidEvent"]);
-	await agree(t, scene);
-});
+	},
+);
 
-test("the profile of a federated account, whose sub is no username, is not taken for one whose account is gone", async (t) => {
-	const scene = await open(t, "event", whole);
-	const { stack, people } = scene;
-	const sub = await stack.federate("Google_1234", "ada@example.com");
-	const change = { eventName: "AdminUpdateUserAttributes", additionalEventData: { sub } };
-	const requestParameters = { userPoolId: stack.outputs.userPoolId };
-	for (const _ of ["no profile yet", "a profile"]) {
-		stack.trail({ ...change, requestParameters });
+test.serial(
+	"the profile of a federated account, whose sub is no username, is not taken for one whose account is gone",
+	async (t) => {
+		const scene = await open(t, "event", whole);
+		const { stack, people } = scene;
+		const sub = await stack.federate("Google_1234", "ada@example.com");
+		const change = { eventName: "AdminUpdateUserAttributes", additionalEventData: { sub } };
+		const requestParameters = { userPoolId: stack.outputs.userPoolId };
+		for (const _ of ["no profile yet", "a profile"]) {
+			stack.trail({ ...change, requestParameters });
+			await stack.settled();
+			await agree(t, scene);
+		}
+		await people.delete("Google_1234");
 		await stack.settled();
-		await agree(t, scene);
-	}
-	await people.delete("Google_1234");
-	await stack.settled();
-	await agree(t, { ...scene, userIds: new Set() }, 0);
-});
+		await agree(t, { ...scene, userIds: new Set() }, 0);
+	},
+);
 
 // Cognito's clock.
 
