@@ -19,7 +19,12 @@ export function readStackOutputs<Name extends string>(
 		execFile(
 			"pulumi",
 			["stack", "output", "--json", "--non-interactive", "--stack", stack],
-			{ cwd: join(__dirname, ".."), maxBuffer: 16 * 1024 * 1024 },
+			{
+				cwd: join(__dirname, ".."),
+				maxBuffer: 16 * 1024 * 1024,
+				// There npm's pulumi is a .cmd file, which nothing but a shell runs.
+				shell: process.platform === "win32",
+			},
 			(error, stdout, stderr) => {
 				if (error) reject({ missing: error.code === "ENOENT", stderr });
 				else resolve(stdout);

@@ -67,13 +67,16 @@ async function emptyPool(): Promise<void> {
 }
 
 /** A test that begins with an empty pool and an empty table; they run one after the other. */
-const it = (title: string, implementation: ImplementationFn<[]>) =>
-	test.serial(title, async (t) => {
+const it = (title: string, implementation: ImplementationFn<[]>, declare = test.serial) =>
+	declare(title, async (t) => {
 		await emptyPool();
 		const table = openTable({ tableName, client: dynamodb });
 		for (const { sub } of await listAll(listProfiles(table))) await users.remove(sub);
 		await implementation(t);
 	});
+
+/** For signals, of which Windows has none but the end of a process, and for scripts that name what runs them. */
+const onPosix = process.platform === "win32" ? test.serial.skip : test.serial;
 
 /** Confirmed accounts that no trigger has seen, as after an import; answers their subs. */
 const admit = (count: number): Promise<string[]> =>
@@ -307,47 +310,55 @@ for (const [signal, expected] of [
 	["SIGINT", 130],
 	["SIGTERM", 143],
 ] as const) {
-	it(`${signal} ends it after the calls in flight, with the summary, and another run does the rest`, async (t) => {
-		await admit(40);
-		const lift = stack.fault({
-			service: "dynamodb",
-			operation: "PutItem",
-			kind: "delay",
-			milliseconds: 60_000,
-		});
+	it(
+		`${signal} ends it after the calls in flight, with the summary, and another run does the rest`,
+		async (t) => {
+			await admit(40);
+			const lift = stack.fault({
+				service: "dynamodb",
+				operation: "PutItem",
+				kind: "delay",
+				milliseconds: 60_000,
+			});
+			const begun = new Promise<void>((resolve) => {
+				stack.onCall(({ operation }) => operation === "PutItem" && resolve());
+			});
+			const child = start([...here(), "--json"]);
+			const ended = end(child);
+			await begun;
+			child.kill(signal);
+			child.stderr.once("data", lift);
+			const { output, errors, status } = await ended;
+			t.is(status, expected);
+			t.regex(errors, /^Ending after the calls in flight; [^\n]*\n$/);
+			const summary = JSON.parse(output);
+			t.true(summary.interrupted);
+			t.true(summary.created > 0 && summary.created < 40);
+			t.like(await summaryOf(), { created: 40 - summary.created, unchanged: summary.created });
+		},
+		onPosix,
+	);
+}
+
+it(
+	"a second Ctrl-C ends it at once",
+	async (t) => {
+		await admit(1);
+		const lift = stack.fault({ service: "dynamodb", operation: "PutItem", kind: "hang" });
+		t.teardown(lift);
 		const begun = new Promise<void>((resolve) => {
 			stack.onCall(({ operation }) => operation === "PutItem" && resolve());
 		});
-		const child = start([...here(), "--json"]);
-		const ended = end(child);
+		const child = start(here());
+		const ended = once(child, "close");
 		await begun;
-		child.kill(signal);
-		child.stderr.once("data", lift);
-		const { output, errors, status } = await ended;
-		t.is(status, expected);
-		t.regex(errors, /^Ending after the calls in flight; [^\n]*\n$/);
-		const summary = JSON.parse(output);
-		t.true(summary.interrupted);
-		t.true(summary.created > 0 && summary.created < 40);
-		t.like(await summaryOf(), { created: 40 - summary.created, unchanged: summary.created });
-	});
-}
-
-it("a second Ctrl-C ends it at once", async (t) => {
-	await admit(1);
-	const lift = stack.fault({ service: "dynamodb", operation: "PutItem", kind: "hang" });
-	t.teardown(lift);
-	const begun = new Promise<void>((resolve) => {
-		stack.onCall(({ operation }) => operation === "PutItem" && resolve());
-	});
-	const child = start(here());
-	const ended = once(child, "close");
-	await begun;
-	child.kill("SIGINT");
-	await once(child.stderr, "data");
-	child.kill("SIGINT");
-	t.deepEqual(await ended, [null, "SIGINT"]);
-});
+		child.kill("SIGINT");
+		await once(child.stderr, "data");
+		child.kill("SIGINT");
+		t.deepEqual(await ended, [null, "SIGINT"]);
+	},
+	onPosix,
+);
 
 /** The flags that say where the state machine is; its region is in its ARN. */
 const there = () => [
@@ -404,33 +415,37 @@ it("--stack says which state machine --on-aws starts", async (t) => {
 	t.true((await users.findBySub(sub)).isOk());
 });
 
-it("Ctrl-C stops following a run on AWS, which goes on", async (t) => {
-	const [sub = ""] = await admit(1);
-	const lift = stack.fault({
-		service: "dynamodb",
-		operation: "PutItem",
-		kind: "delay",
-		milliseconds: 60_000,
-	});
-	const begun = new Promise<void>((resolve) => {
-		stack.onCall(({ operation }) => operation === "PutItem" && resolve());
-	});
-	const child = start(there());
-	const ended = end(child);
-	await begun;
-	child.kill("SIGINT");
-	const { output, errors, status } = await ended;
-	t.is(status, 130);
-	t.is(output, "");
-	t.regex(
-		errors,
-		/goes on on AWS; to see it: aws stepfunctions describe-execution --region us-east-1 --execution-arn arn:aws:states:\S+\n$/,
-	);
-	t.true((await users.findBySub(sub)).isErr());
-	lift();
-	await stack.settled();
-	t.true((await users.findBySub(sub)).isOk());
-});
+it(
+	"Ctrl-C stops following a run on AWS, which goes on",
+	async (t) => {
+		const [sub = ""] = await admit(1);
+		const lift = stack.fault({
+			service: "dynamodb",
+			operation: "PutItem",
+			kind: "delay",
+			milliseconds: 60_000,
+		});
+		const begun = new Promise<void>((resolve) => {
+			stack.onCall(({ operation }) => operation === "PutItem" && resolve());
+		});
+		const child = start(there());
+		const ended = end(child);
+		await begun;
+		child.kill("SIGINT");
+		const { output, errors, status } = await ended;
+		t.is(status, 130);
+		t.is(output, "");
+		t.regex(
+			errors,
+			/goes on on AWS; to see it: aws stepfunctions describe-execution --region us-east-1 --execution-arn arn:aws:states:\S+\n$/,
+		);
+		t.true((await users.findBySub(sub)).isErr());
+		lift();
+		await stack.settled();
+		t.true((await users.findBySub(sub)).isOk());
+	},
+	onPosix,
+);
 
 it("a run on AWS that fails is told in a sentence", async (t) => {
 	const caller = "states/reconcile";
@@ -457,42 +472,49 @@ async function openPulumi(t: ExecutionContext) {
 	};
 }
 
-it("--stack reads where to work from Pulumi", async (t) => {
-	const [sub = ""] = await admit(1);
-	const { pulumi, flags, env } = await openPulumi(t);
-	const withPulumi = (...more: string[]) => end(start([...flags, ...more], env));
+it(
+	"--stack reads where to work from Pulumi",
+	async (t) => {
+		const [sub = ""] = await admit(1);
+		const { pulumi, flags, env } = await openPulumi(t);
+		const withPulumi = (...more: string[]) => end(start([...flags, ...more], env));
 
-	const missing = await withPulumi();
-	t.is(missing.status, 1);
-	t.regex(missing.errors, /^There is no pulumi on the PATH: [^\n]*\n$/);
+		const missing = await withPulumi();
+		t.is(missing.status, 1);
+		t.regex(missing.errors, /^There is no pulumi on the PATH: [^\n]*\n$/);
 
-	await pulumi("console.error(\"error: no stack named 'dev' found\"); process.exitCode = 255;");
-	const failing = await withPulumi();
-	t.is(failing.status, 1);
-	t.regex(failing.errors, /^pulumi cannot read .* stack dev: no stack named 'dev' found\n$/);
+		await pulumi("console.error(\"error: no stack named 'dev' found\"); process.exitCode = 255;");
+		const failing = await withPulumi();
+		t.is(failing.status, 1);
+		t.regex(failing.errors, /^pulumi cannot read .* stack dev: no stack named 'dev' found\n$/);
 
-	await pulumi(
-		"console.error('Downloading pulumi v3.0.0...\\npulumi: fetch failed'); process.exitCode = 1;",
-	);
-	const offline = await withPulumi();
-	t.is(offline.status, 1);
-	t.regex(offline.errors, /^pulumi cannot be downloaded, .* \(fetch failed\): check the network/);
+		await pulumi(
+			"console.error('Downloading pulumi v3.0.0...\\npulumi: fetch failed'); process.exitCode = 1;",
+		);
+		const offline = await withPulumi();
+		t.is(offline.status, 1);
+		t.regex(offline.errors, /^pulumi cannot be downloaded, .* \(fetch failed\): check the network/);
 
-	await pulumi("console.log('{}')");
-	const fresh = await withPulumi();
-	t.is(fresh.status, 1);
-	t.regex(fresh.errors, /^The stack dev has no output userPoolId, .*: run npx pulumi up [^\n]*\n$/);
+		await pulumi("console.log('{}')");
+		const fresh = await withPulumi();
+		t.is(fresh.status, 1);
+		t.regex(
+			fresh.errors,
+			/^The stack dev has no output userPoolId, .*: run npx pulumi up [^\n]*\n$/,
+		);
 
-	const asked = '["stack","output","--json","--non-interactive","--stack","dev"]';
-	await pulumi(`
+		const asked = '["stack","output","--json","--non-interactive","--stack","dev"]';
+		await pulumi(`
 		if (JSON.stringify(process.argv.slice(2)) !== '${asked}') process.exit(1);
 		console.log(${JSON.stringify(JSON.stringify(stack.outputs))});
 	`);
-	const found = await withPulumi("--endpoint", stack.endpoint);
-	t.is(found.errors, "");
-	t.is(found.status, 0);
-	t.true((await users.findBySub(sub)).isOk());
-});
+		const found = await withPulumi("--endpoint", stack.endpoint);
+		t.is(found.errors, "");
+		t.is(found.status, 0);
+		t.true((await users.findBySub(sub)).isOk());
+	},
+	onPosix,
+);
 
 for (const [what, flags, sentence] of [
 	["no place", [], /^Say where: with --stack <name>, or with --user-pool-id/],
