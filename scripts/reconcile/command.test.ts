@@ -67,7 +67,11 @@ async function emptyPool(): Promise<void> {
 }
 
 /** A test that begins with an empty pool and an empty table; they run one after the other. */
-const it = (title: string, implementation: ImplementationFn<[]>, declare = test.serial) =>
+const it = (
+	title: string,
+	implementation: ImplementationFn<[]>,
+	declare: (title: string, implementation: ImplementationFn<[]>) => void = test.serial,
+) =>
 	declare(title, async (t) => {
 		await emptyPool();
 		const table = openTable({ tableName, client: dynamodb });
