@@ -9,7 +9,7 @@ import {
 import { err, ok, type Result, ResultAsync } from "neverthrow";
 import { type Progress, progressOf, type ReconcileState } from "../../domain/sync/reconcile";
 import type { Run, RunOptions } from "../../handlers/reconcile";
-import { explain } from "./explain";
+import { explain } from "../explain";
 
 /** How often it looks. */
 const pollMilliseconds = 2_000;

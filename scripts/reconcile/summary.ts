@@ -5,9 +5,8 @@ export type ToldSummary = ReconcileState & { readonly dryRun: boolean };
 
 const outcomes = ["created", "updated", "linked", "unchanged", "removed", "failed"] as const;
 
-/** 0 if all was done, 130 if it was interrupted, 1 if anything failed, or was asked for and refused. */
-export function exitStatus({ failed, prune, interrupted, stoppedBy }: ReconcileState): number {
-	if (interrupted) return 130;
+/** The exit status of a run that was not interrupted: 0 if all was done, 1 if anything failed, or was asked for and refused. */
+export function exitStatus({ failed, prune, stoppedBy }: ReconcileState): number {
 	const refused = prune?.refused !== undefined && prune.refused !== "NotApproved";
 	return failed > 0 || stoppedBy || refused ? 1 : 0;
 }

@@ -18,7 +18,7 @@ export function readStackOutputs<Name extends string>(
 		execFile(
 			"pulumi",
 			["stack", "output", "--json", "--non-interactive", "--stack", stack],
-			{ cwd: join(__dirname, "../.."), maxBuffer: 16 * 1024 * 1024 },
+			{ cwd: join(__dirname, ".."), maxBuffer: 16 * 1024 * 1024 },
 			(error, stdout, stderr) => {
 				if (error) reject({ missing: error.code === "ENOENT", stderr });
 				else resolve(stdout);

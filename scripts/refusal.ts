@@ -1,0 +1,34 @@
+import { CommanderError } from "commander";
+
+/** What ends a command before it has begun, in one sentence; `status` is 2 for wrong usage. */
+export class Refusal extends Error {
+	constructor(
+		message: string,
+		readonly status = 1,
+	) {
+		super(message);
+	}
+}
+
+export const wrongUsage = (message: string) => new Refusal(message, 2);
+
+/** Runs a command, and turns what it throws into a message on standard error and an exit status. */
+export async function runCommand(main: () => Promise<void>): Promise<void> {
+	// Node.js 20 is supported here; the SDK's advice to leave it is not for whoever runs this.
+	process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+	try {
+		await main();
+	} catch (error) {
+		if (error instanceof CommanderError) {
+			// Commander has said it.
+			process.exitCode = error.exitCode === 0 ? 0 : 2;
+		} else if (error instanceof Refusal) {
+			console.error(error.message);
+			process.exitCode = error.status;
+		} else {
+			// Anything else is a defect of the command.
+			console.error(error);
+			process.exitCode = 1;
+		}
+	}
+}
