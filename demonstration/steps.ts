@@ -9,10 +9,10 @@ import {
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { err, ok, type ResultAsync } from "neverthrow";
 import { createUserPool } from "../adapters/userPool";
-import { createUsers, openTable, type User } from "../domain";
+import { createUsers, openTable, type User, type Users } from "../domain";
 import { linkAttribute } from "../domain/user/registry";
 import { Skipped, type Steps } from "./run";
-import { inWords, notYet, type Reason, until } from "./until";
+import { inWords, mayPass, notYet, type Reason, until } from "./until";
 
 /** Where a person is to be signed up, and by which email. */
 export interface Stage {
@@ -26,19 +26,37 @@ export interface Stage {
 	readonly seconds: number;
 }
 
+/** The person, as far as the steps that were taken have come. */
+export interface Person {
+	readonly sub: string;
+	readonly userId: string;
+	/** Whether a change of the account came to the profile by itself. */
+	readonly isFollowed: boolean;
+	/** Resolves once Cognito has answered the sign-up, whatever it has answered. */
+	readonly signedUp: Promise<unknown>;
+}
+
+/** The steps that any stack can show. */
+export interface Demonstration {
+	/** The sign-up; whoever takes the steps confirms it next. */
+	readonly signsUp: Steps;
+	readonly isFound: Steps;
+	readonly signsIn: Steps;
+	readonly isChanged: Steps;
+	readonly person: Person;
+	readonly users: Users;
+	/** Waits as the steps do. Rejects with an `Error` that says what does not hold in the end. */
+	wait<T, E extends Reason>(ask: () => ResultAsync<T, E>): Promise<T>;
+}
+
 /**
- * Long enough for functions that start cold. CloudTrail often takes minutes: where its record does not come in this time, the
- * stack counts as one without a trail. That is waited for but once, so that such a stack is done with in less than a minute.
+ * Long enough for functions that start cold. CloudTrail takes five minutes on average, so a trail may well not show in this time:
+ * then the stack counts as one without. That is waited for but once, so that such a stack is done with in less than a minute.
+ * https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
  */
 export const defaultSeconds = 30;
 
-/**
- * The steps that show on any stack, embedded or deployed, what becomes of a person who signs up. Whoever takes them confirms her
- * after the first.
- *
- * @returns the steps; `person`, which is known as they go on; `users`, the access patterns of the table; and `wait`, which waits
- * as the steps do, and rejects with what does not hold in the end.
- */
+/** Makes the steps that show on any stack, embedded or deployed, what becomes of a person who signs up. */
 export function demonstrationOf({
 	cognito,
 	dynamodb,
@@ -47,23 +65,22 @@ export function demonstrationOf({
 	tableName,
 	email,
 	seconds,
-}: Stage) {
+}: Stage): Demonstration {
 	const users = createUsers(openTable({ tableName, client: dynamodb }));
 	const userPool = createUserPool(UserPoolId, cognito);
 	const password = `${randomUUID()}-Aa1!`;
 	const person = {
 		sub: "",
 		userId: "",
-		/** Whether a change of the account came to the profile by itself. */
 		isFollowed: false,
-		/** Settles once it is certain whether there is an account. */
 		signedUp: Promise.resolve<unknown>(undefined),
 	};
 
 	async function wait<T, E extends Reason>(ask: () => ResultAsync<T, E>): Promise<T> {
 		const answer = await until(seconds, ask);
-		if (answer.isErr()) throw new Error(`${inWords(answer.error)}, after ${seconds} s`);
-		return answer.value;
+		if (answer.isOk()) return answer.value;
+		const waited = mayPass(answer.error) ? `, after ${seconds} s` : "";
+		throw new Error(`${inWords(answer.error)}${waited}`);
 	}
 
 	/** Waits until she is found by an index, which may show a write late. */
@@ -167,14 +184,5 @@ export function demonstrationOf({
 		},
 	};
 
-	return {
-		users,
-		wait,
-		// To be read alone.
-		person: person as Readonly<typeof person>,
-		signsUp,
-		isFound,
-		signsIn,
-		isChanged,
-	};
+	return { signsUp, isFound, signsIn, isChanged, person, users, wait };
 }

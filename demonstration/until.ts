@@ -50,7 +50,7 @@ export async function until<T, E extends Reason>(
 }
 
 /** Whether it may hold the next time. */
-function mayPass(reason: Reason): boolean {
+export function mayPass(reason: Reason): boolean {
 	switch (reason.type) {
 		case "NotYet":
 		case "UserNotFound":
@@ -76,7 +76,7 @@ export function inWords(reason: Reason): string {
 			return "the account is gone";
 		case "StoreUnavailable":
 		case "UserPoolUnavailable":
-			return `${reason.type}, as of ${toMessage(reason.cause)}`;
+			return `${reason.type} (${toMessage(reason.cause)})`;
 		case "CorruptUser":
 		case "InvalidIdentity": {
 			const issues = reason.issues.map(({ path, message }) => `${path} ${message}`);

@@ -18,7 +18,10 @@ import type { Stack } from "./stack";
  * Lets one person sign up and in, step by step, and prints what it led to. Beside the steps that any stack can show, there are
  * those that only this one can. Resolves with whether none has failed.
  */
-export async function demonstrate(stack: Stack): Promise<boolean> {
+export async function demonstrate(
+	stack: Stack,
+	print: (text: string) => void = console.log,
+): Promise<boolean> {
 	const cognito = new CognitoIdentityProviderClient(stack.clientOptions);
 	const dynamodb = new DynamoDBClient(stack.clientOptions);
 	const userPoolId = String(stack.outputs.userPoolId);
@@ -90,7 +93,7 @@ export async function demonstrate(stack: Stack): Promise<boolean> {
 
 	for (const [name, step] of Object.entries(steps)) {
 		const result = await take(name, step);
-		console.log(toText(result));
+		print(toText(result));
 		if (result.outcome === "failed") return false;
 	}
 	return true;

@@ -105,7 +105,7 @@ function summaryOf({ held, interrupted, steps, left }: Verified): string {
 	const removed = left.length === 0 ? " Her account and profile are removed." : "";
 	if (interrupted) return `It was interrupted.${removed}`;
 	if (!held) {
-		return `It does not work as it should: see the logs of the functions, and what rests in their dead-letter queues.${removed}`;
+		return `It does not work as it should: see docs/operations.md, "When an alarm goes off".${removed}`;
 	}
 	const skipped = steps.filter(({ outcome }) => outcome === "skipped").length;
 	const but = skipped > 0 ? `, but for ${skipped} skipped` : "";

@@ -29,7 +29,7 @@ export interface Deployed {
 
 /**
  * Makes the demonstration on a deployed stack, where an administrator confirms and deletes the account of a person who is nobody:
- * https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html#send-email-simulator
+ * https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
  *
  * @param seconds the longest time that anything is waited for
  */
