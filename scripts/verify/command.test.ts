@@ -404,6 +404,18 @@ it("a second Ctrl-C ends it at once, whatever it waits for", async (t) => {
 	lift();
 });
 
+it("when nobody reads its output any more, it ends as by Ctrl-C", async (t) => {
+	const lift = begin(noTrail, busDown);
+	const child = start(placeOf(stack));
+	child.stderr.resume();
+	const closed = once(child, "close");
+	await once(child.stdout, "data");
+	child.stdout.destroy();
+	const [status] = await closed;
+	lift();
+	t.is(status, 130);
+});
+
 it("--stack reads where from Pulumi", async (t) => {
 	const bin = await mkdtemp(join(tmpdir(), "pulumi-"));
 	t.teardown(() => rm(bin, { recursive: true }));

@@ -49,6 +49,8 @@ runCommand(async () => {
 			`\nRemoving what was made; Ctrl-C again ends at once, and may leave the account ${deployed.email}.`,
 		),
 	);
+	// Whoever reads what it says may go away, as a terminal does: that ends it too, and not before all is removed.
+	for (const stream of [process.stdout, process.stderr]) stream.on("error", interruption.interrupt);
 	const print = json ? () => {} : (text: string) => console.log(text);
 	const verified = await verify(deployed, timeout, interruption.signal, print);
 	if (json) console.log(JSON.stringify(verified));

@@ -1,5 +1,8 @@
 import { clearLine, cursorTo } from "node:readline";
-import type { WriteStream } from "node:tty";
+import type { Writable } from "node:stream";
+
+/** A stream that may be a terminal, as the standard ones are. */
+type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
 /** Without a terminal, a line is written each so many seconds. */
 const linesEvery = 10;
@@ -10,7 +13,7 @@ const linesEvery = 10;
  *
  * @returns what ends it
  */
-export function showWaiting(stream: WriteStream, what: string, limit: number): () => void {
+export function showWaiting(stream: Terminal, what: string, limit: number): () => void {
 	let seconds = 0;
 	const erase = () => {
 		cursorTo(stream, 0);
@@ -21,7 +24,8 @@ export function showWaiting(stream: WriteStream, what: string, limit: number): (
 		const told = `${what}: ${seconds} s, of at most ${limit} s for each wait`;
 		if (stream.isTTY) {
 			erase();
-			stream.write(told.slice(0, stream.columns - 1));
+			// A line that wraps could not be erased.
+			stream.write(told.slice(0, (stream.columns ?? 80) - 1));
 		} else if (seconds % linesEvery === 0) {
 			stream.write(`${told}\n`);
 		}
