@@ -4,12 +4,17 @@ export interface Target {
 	readonly flag: string;
 }
 
+/** What is thrown where an answer lacks what AWS always answers: some servers answer anything with an empty object. */
+export class NotAws extends Error {
+	override readonly name = "NotAws";
+}
+
 /**
  * Says in one sentence why a call of AWS failed, and what to do about it. It holds no message of a service, which might
  * name a person.
  */
 export function explain(cause: unknown, { what, flag }: Target): string {
-	const { name = "UnknownError", code, message = "" } = Object(cause);
+	const { name = "UnknownError", code, message = "", $response } = Object(cause);
 	switch (name) {
 		case "CredentialsProviderError":
 			return "There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
@@ -28,12 +33,36 @@ export function explain(cause: unknown, { what, flag }: Target): string {
 			return `There is no ${what}: check ${flag} and --region.`;
 		case "ValidationException":
 			return `The ${what} is not one of this project (${name}): check ${flag}.`;
+		case "UnknownOperationException":
+		case "UnsupportedOperation":
+			return `What answers for ${what} cannot do what is asked of it (${name}): check --endpoint.`;
 	}
 	if (/region is missing/i.test(message)) {
 		return "There is no AWS region: give --region, or set AWS_REGION.";
 	}
-	if (["ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "EAI_AGAIN", "ECONNRESET"].includes(code)) {
+	if (/region not accepted/i.test(message)) {
+		return "The AWS region is of no region's form: give --region, such as eu-west-1, or set AWS_REGION.";
+	}
+	if (unreachable.test(code)) {
 		return `Nothing answers for ${what} (${code}): check --region, --endpoint and the network.`;
+	}
+	if (code === "EPROTO") {
+		return `What answers for ${what} does not speak https: write http:// in --endpoint.`;
+	}
+	if (/CERT|SIGNATURE/.test(code)) {
+		return `The certificate of what answers for ${what} is not trusted (${code}): check --endpoint, or name its authority in NODE_EXTRA_CA_CERTS.`;
+	}
+	// An error of AWS has a name, and comes in JSON; what a gateway says for it has a status of its own.
+	const status = $response?.statusCode;
+	const nameless =
+		(name === "SyntaxError" || name === "Unknown") && (status < 500 || status === 501);
+	if (nameless || name === "NotAws" || /^HPE_/.test(code)) {
+		return `What answers for ${what} is neither AWS nor the embedded stack: check --endpoint, or leave it out for AWS.`;
+	}
+	if (name === "AbortError" || name === "TimeoutError") {
+		return `No answer came for ${what}: check --region, --endpoint and the network.`;
 	}
 	return `AWS did not answer for ${what} (${code ?? name}): try again later.`;
 }
+
+const unreachable = /^(ECONN(REFUSED|RESET)|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|E(HOST|NET)UNREACH)$/;

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { err, ok, type Result, ResultAsync } from "neverthrow";
+import { tellWaiting } from "./firstAnswer";
 
 /** Those outputs of a stack that have been asked for. */
 export type StackOutputs<Name extends string> = Readonly<Record<Name, string>>;
@@ -25,11 +26,17 @@ export function readStackOutputs<Name extends string>(
 			},
 		);
 	});
-	return ResultAsync.fromPromise(run, (failure) => {
+	const answer = tellWaiting(`pulumi, which reads the outputs of the stack ${stack}`, run);
+	return ResultAsync.fromPromise(answer, (failure) => {
 		const { missing, stderr } = Object(failure);
-		return missing
-			? "There is no pulumi on the PATH: run this with npm run, after npm ci, or install Pulumi."
-			: `pulumi cannot read the outputs of the stack ${stack}: ${lastLine(stderr)}`;
+		if (missing) {
+			return "There is no pulumi on the PATH: run this with npm run, after npm ci, or install Pulumi.";
+		}
+		// The package pulumi downloads the program when it is first run, and prints its own failures so.
+		if (/^Downloading pulumi/.test(stderr) && /^pulumi: /m.test(stderr)) {
+			return `pulumi cannot be downloaded, as it is when it is first run (${lastLine(stderr)}): check the network, or say where without --stack.`;
+		}
+		return `pulumi cannot read the outputs of the stack ${stack}: ${lastLine(stderr)}`;
 	}).andThen((json) => parse(stack, names, json));
 }
 
@@ -57,5 +64,6 @@ function parse<Name extends string>(
 /** Of what pulumi prints when it fails, the line that says why. */
 function lastLine(stderr: string): string {
 	const lines = stderr.split("\n").filter((line) => line.trim() !== "");
-	return (lines.at(-1) ?? "it says nothing").trim().replace(/^(error|pulumi): /, "");
+	const why = lines.find((line) => line.startsWith("error: ")) ?? lines.at(-1) ?? "it says nothing";
+	return why.trim().replace(/^(error|pulumi): /, "");
 }

@@ -6,6 +6,7 @@ import {
 	AdminUpdateUserAttributesCommand,
 	CognitoIdentityProviderClient,
 	ConfirmSignUpCommand,
+	DescribeUserPoolCommand,
 	InitiateAuthCommand,
 	ListUsersCommand,
 	RespondToAuthChallengeCommand,
@@ -325,4 +326,11 @@ test("a test puts a record of its own beside CloudTrail's, and no bus of the pro
 	t.is(records.length, 2);
 	t.like(records[1], { source: "aws.cognito-idp", detail: { eventName: "AdminDeleteUser" } });
 	t.deepEqual(events, []);
+});
+
+test("a pool tells about how many accounts it has", async (t) => {
+	const command = new DescribeUserPoolCommand({ UserPoolId });
+	const estimate = async () => (await cognito.send(command)).UserPool?.EstimatedNumberOfUsers ?? 0;
+	await signUp("estimated@example.com");
+	t.true((await estimate()) >= 1);
 });

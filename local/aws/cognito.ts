@@ -119,6 +119,7 @@ export async function startCognito(
 			await refuseAsAws(cognito, operation, request);
 			const completed = await completedAsAws(cognito, operation, request);
 			const answered = await router(operation)(context, completed);
+			if (operation === "DescribeUserPool") return withEstimate(cognito, answered);
 			return operation === "ListUsers" ? pageOf(answered, request) : answered;
 		} catch (error) {
 			if (error instanceof UnsupportedError) {
@@ -236,6 +237,13 @@ async function completedAsAws(
 	const user = await pool.getUserByUsername(context, Username);
 	const email = attribute("email", attributeValue("email", user?.Attributes));
 	return { ...request, UserAttributes: [email, ...UserAttributes] };
+}
+
+/** AWS tells about how many accounts a pool has. */
+async function withEstimate(cognito: CognitoServiceImpl, { UserPool }: { UserPool: UserPool }) {
+	const pool = await cognito.getUserPool(context, UserPool.Id);
+	const EstimatedNumberOfUsers = (await pool.listUsers(context)).length;
+	return { UserPool: { ...UserPool, EstimatedNumberOfUsers } };
 }
 
 async function createPools(program: Program, clock: DateClock): Promise<CognitoServiceImpl> {

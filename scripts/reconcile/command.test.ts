@@ -1,7 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -301,29 +303,50 @@ it("what Cognito throttles is waited out", async (t) => {
 	lift();
 });
 
-it("Ctrl-C ends it after the calls in flight, with the summary, and another run does the rest", async (t) => {
-	await admit(40);
-	const lift = stack.fault({
-		service: "dynamodb",
-		operation: "PutItem",
-		kind: "delay",
-		milliseconds: 60_000,
+for (const [signal, expected] of [
+	["SIGINT", 130],
+	["SIGTERM", 143],
+] as const) {
+	it(`${signal} ends it after the calls in flight, with the summary, and another run does the rest`, async (t) => {
+		await admit(40);
+		const lift = stack.fault({
+			service: "dynamodb",
+			operation: "PutItem",
+			kind: "delay",
+			milliseconds: 60_000,
+		});
+		const begun = new Promise<void>((resolve) => {
+			stack.onCall(({ operation }) => operation === "PutItem" && resolve());
+		});
+		const child = start([...here(), "--json"]);
+		const ended = end(child);
+		await begun;
+		child.kill(signal);
+		child.stderr.once("data", lift);
+		const { output, errors, status } = await ended;
+		t.is(status, expected);
+		t.regex(errors, /^Ending after the calls in flight; [^\n]*\n$/);
+		const summary = JSON.parse(output);
+		t.true(summary.interrupted);
+		t.true(summary.created > 0 && summary.created < 40);
+		t.like(await summaryOf(), { created: 40 - summary.created, unchanged: summary.created });
 	});
+}
+
+it("a second Ctrl-C ends it at once", async (t) => {
+	await admit(1);
+	const lift = stack.fault({ service: "dynamodb", operation: "PutItem", kind: "hang" });
+	t.teardown(lift);
 	const begun = new Promise<void>((resolve) => {
 		stack.onCall(({ operation }) => operation === "PutItem" && resolve());
 	});
-	const child = start([...here(), "--json"]);
-	const ended = end(child);
+	const child = start(here());
+	const ended = once(child, "close");
 	await begun;
 	child.kill("SIGINT");
-	child.stderr.once("data", lift);
-	const { output, errors, status } = await ended;
-	t.is(status, 130);
-	t.regex(errors, /Ending after the calls in flight/);
-	const summary = JSON.parse(output);
-	t.true(summary.interrupted);
-	t.true(summary.created > 0 && summary.created < 40);
-	t.like(await summaryOf(), { created: 40 - summary.created, unchanged: summary.created });
+	await once(child.stderr, "data");
+	child.kill("SIGINT");
+	t.deepEqual(await ended, [null, "SIGINT"]);
 });
 
 /** The flags that say where the state machine is; its region is in its ARN. */
@@ -448,6 +471,13 @@ it("--stack reads where to work from Pulumi", async (t) => {
 	t.is(failing.status, 1);
 	t.regex(failing.errors, /^pulumi cannot read .* stack dev: no stack named 'dev' found\n$/);
 
+	await pulumi(
+		"console.error('Downloading pulumi v3.0.0...\\npulumi: fetch failed'); process.exitCode = 1;",
+	);
+	const offline = await withPulumi();
+	t.is(offline.status, 1);
+	t.regex(offline.errors, /^pulumi cannot be downloaded, .* \(fetch failed\): check the network/);
+
 	await pulumi("console.log('{}')");
 	const fresh = await withPulumi();
 	t.is(fresh.status, 1);
@@ -479,6 +509,15 @@ for (const [what, flags, sentence] of [
 	],
 	["--prune on AWS", ["--on-aws", "--stack", "dev", "--prune"], /^On AWS nobody is asked .* --yes/],
 	["an endpoint that is no URL", ["--endpoint", "4566"], /^--endpoint takes a URL/],
+	["an endpoint without a scheme", ["--endpoint", "localhost:4566"], /^--endpoint takes a URL/],
+	["an endpoint of ftp", ["--endpoint", "ftp://127.0.0.1"], /^--endpoint takes a URL of http/],
+	["a table without a name", ["--table", ""], /^--table is empty/],
+	["a region with a space", ["--region", "eu west 1"], /^--region takes an AWS region, such as/],
+	[
+		"a state machine that is no ARN",
+		["--on-aws", "--state-machine", "reconcile"],
+		/^--state-machine takes an ARN/,
+	],
 	["--force without --prune", ["--stack", "dev", "--force"], /^--yes and --force are about/],
 ] as const) {
 	test(`${what} is wrong usage, told in a sentence`, async (t) => {
@@ -544,3 +583,52 @@ for (const [what, change, sentence] of [
 		t.is(errors.trim().split("\n").length, 1);
 	});
 }
+
+/** A server that does so with each request, and the flags for a pool there. */
+async function openServer(t: ExecutionContext, listener: RequestListener): Promise<string[]> {
+	const server = createServer(listener).listen(0, "127.0.0.1");
+	await once(server, "listening");
+	t.teardown(() => {
+		server.closeAllConnections();
+		server.close();
+	});
+	const { port } = server.address() as AddressInfo; // of a server that listens on a port
+	const place = ["--user-pool-id", "x", "--table", "x", "--region", "eu-west-1"];
+	return [...place, "--endpoint", `http://127.0.0.1:${port}`];
+}
+
+test("a server that answers anything with an empty object is not taken for an empty pool", async (t) => {
+	const flags = await openServer(t, (_, response) => response.end("{}"));
+	const { output, errors, status } = await end(start(flags));
+	t.is(output, "");
+	t.is(status, 1);
+	t.regex(errors, /^What answers for user pool x in eu-west-1 is neither AWS nor [^\n]*\n$/);
+});
+
+test("who waits for a silent server is told so", async (t) => {
+	const child = start(await openServer(t, () => {}));
+	t.teardown(() => child.kill());
+	const [told] = await once(child.stderr, "data");
+	t.regex(String(told), /^Waiting for (user pool|table) x in eu-west-1\.\n/);
+});
+
+test("a reader that has gone, as head does, is no failure", async (t) => {
+	const child = start(["--help"]);
+	child.stdout.destroy();
+	const [errors, [status]] = await Promise.all([text(child.stderr), once(child, "close")]);
+	t.is(errors, "");
+	t.is(status, 0);
+});
+
+const testOnLinux = process.platform === "linux" ? test : test.skip;
+
+testOnLinux("output for which the disk has no space is a failure", async (t) => {
+	const full = await open("/dev/full", "w");
+	t.teardown(() => full.close());
+	const { status, stderr } = spawnSync(process.execPath, [command, "--help"], {
+		stdio: ["ignore", full.fd, "pipe"],
+		encoding: "utf8",
+	});
+	t.is(stderr, "The output cannot be written (ENOSPC).\n");
+	t.is(status, 1);
+});

@@ -4,17 +4,15 @@ import {
 	ListUsersCommand,
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
 import { createUserPool, listAccounts } from "../../adapters/userPool";
 import { listProfiles } from "../../domain/sync/listProfiles";
-import {
-	type ListingStopped,
-	type ReconcileOptions,
-	type ReconcileState,
-	reconcile,
-} from "../../domain/sync/reconcile";
+import { type ListingStopped, type ReconcileState, reconcile } from "../../domain/sync/reconcile";
 import { openTable } from "../../domain/table";
+import { profileKey } from "../../domain/user/keys";
 import { createUsers } from "../../domain/user/users";
-import { explain } from "../explain";
+import { explain, NotAws } from "../explain";
+import { firstAnswer } from "../firstAnswer";
 import { type Interruption, takeSignals } from "../interruption";
 import {
 	connectionOf,
@@ -25,6 +23,7 @@ import {
 	targetOf,
 } from "../place";
 import { Refusal, runCommand, wrongUsage } from "../refusal";
+import { ask } from "./ask";
 import { reconcileOnAws } from "./onAws";
 import { progressView } from "./progress";
 import { exitStatus, toJson, toText } from "./summary";
@@ -57,10 +56,12 @@ async function runHere(flags: Flags): Promise<void> {
 	const cognito = new CognitoIdentityProviderClient(patience);
 	const dynamodb = new DynamoDBClient(patience);
 	const store = { tableName: table, client: dynamodb };
-	const interruption = takeSignals(() =>
-		console.error("\nEnding after the calls in flight; Ctrl-C again ends at once."),
-	);
-	const view = progressView(process.stderr);
+	const interruption = takeSignals();
+	const { signal } = interruption;
+	const view = progressView(process.stderr, signal);
+	const tellEnding = () =>
+		console.error("Ending after the calls in flight; Ctrl-C again ends at once.");
+	signal.addEventListener("abort", tellEnding);
 	let stoppedBy: ListingStopped | undefined;
 	const summary = await reconcile({
 		users: createUsers(openTable(store)),
@@ -70,15 +71,21 @@ async function runHere(flags: Flags): Promise<void> {
 			prune: {
 				profiles: listProfiles(openTable(store)),
 				force: flags.force ?? false,
-				approve: async (found) => {
+				approve: async ({ gone, profiles }) => {
 					view.stop();
-					return flags.yes ?? (await ask(found, interruption));
+					if (flags.yes) return true;
+					// No call is in flight while it asks.
+					signal.removeEventListener("abort", tellEnding);
+					const question = `Remove ${gone} of ${profiles} profiles, whose accounts are gone?`;
+					const approved = await ask(question, process.stdin, process.stderr, signal);
+					signal.addEventListener("abort", tellEnding);
+					return approved;
 				},
 			},
 		}),
 		dryRun: flags.dryRun ?? false,
 		expected,
-		signal: interruption.signal,
+		signal,
 		onProgress: view.show,
 		onStopped: (error) => {
 			stoppedBy = error;
@@ -98,8 +105,8 @@ async function runOnAws(flags: Flags): Promise<void> {
 	);
 	const { stateMachine, userPoolId } = place;
 	const connection = connectionOf(place);
-	const interruption = takeSignals(() => console.error("\nNo longer following it."));
-	const view = progressView(process.stderr);
+	const interruption = takeSignals();
+	const view = progressView(process.stderr, interruption.signal);
 	const { prune = false, force = false, dryRun = false } = flags;
 	const followed = await reconcileOnAws({
 		stateMachineArn: stateMachine,
@@ -114,14 +121,15 @@ async function runOnAws(flags: Flags): Promise<void> {
 	const { state, seeIt } = followed.value;
 	if (state) return tell(state, flags, interruption);
 	console.error(`The run goes on on AWS; to see it: ${seeIt}`);
-	process.exitCode = interruption.status;
+	process.exitCode = interruption.status();
 }
 
 /** Prints what a run came to, and ends with its exit status. */
-function tell(state: ReconcileState, { json, dryRun }: Flags, { status }: Interruption): void {
+function tell(state: ReconcileState, { json, dryRun }: Flags, interruption: Interruption): void {
 	const told = { ...state, dryRun: dryRun ?? false };
-	console.log(json ? toJson(told) : toText(told));
-	process.exitCode = state.interrupted ? status : exitStatus(state);
+	// Unlike console.log, it tells when the output cannot be written.
+	process.stdout.write(`${json ? toJson(told) : toText(told)}\n`);
+	process.exitCode = state.interrupted ? interruption.status() : exitStatus(state);
 }
 
 function explainStop(error: ListingStopped, place: PoolAndTable): string {
@@ -156,6 +164,14 @@ function readFlags(): Flags {
 		if (flags.userPoolId !== undefined || flags.table !== undefined) {
 			throw wrongUsage("--user-pool-id and --table are not for --on-aws, where both are known.");
 		}
+		if (
+			flags.stateMachine !== undefined &&
+			!/^arn:\S+:stateMachine:\S+$/.test(flags.stateMachine)
+		) {
+			throw wrongUsage(
+				`--state-machine takes an ARN, such as the stack's output reconcileStateMachineArn, not '${flags.stateMachine}'.`,
+			);
+		}
 	} else if (flags.stateMachine !== undefined) {
 		throw wrongUsage("--state-machine is about --on-aws, which is not there.");
 	}
@@ -183,49 +199,38 @@ function readFlags(): Flags {
  */
 async function check(place: PoolAndTable, connection: object): Promise<number | undefined> {
 	const { userPoolId, table } = place;
-	// Clients of its own, which give up sooner: nobody waits out a wrong endpoint.
-	const cognito = new CognitoIdentityProviderClient({ ...connection, maxAttempts: 6 });
-	const client = new DynamoDBClient({ ...connection, maxAttempts: 6 });
-	try {
-		await cognito
-			.send(new ListUsersCommand({ UserPoolId: userPoolId, Limit: 1 }))
-			.catch((cause) => {
-				throw new Refusal(explain(cause, targetOf("userPoolId", place)));
-			});
-		const read = await createUsers(openTable({ tableName: table, client })).findBySub("nobody");
-		if (read.isErr() && read.error.type === "StoreUnavailable") {
-			throw new Refusal(explain(read.error.cause, targetOf("table", place)));
-		}
-		return await countAccounts(userPoolId, connection);
-	} finally {
-		cognito.destroy();
-		client.destroy();
-	}
+	const cognito = new CognitoIdentityProviderClient(connection);
+	const dynamodb = new DynamoDBClient(connection);
+	const [accounts, read] = await Promise.all([
+		firstAnswer(targetOf("userPoolId", place), (options) =>
+			cognito
+				.send(new ListUsersCommand({ UserPoolId: userPoolId, Limit: 1 }), options)
+				.then(({ Users }) => Users ?? Promise.reject(new NotAws())),
+		),
+		firstAnswer(targetOf("table", place), (options) =>
+			DynamoDBDocumentClient.from(dynamodb).send(
+				new GetCommand({ TableName: table, Key: profileKey("nobody") }),
+				options,
+			),
+		),
+	]);
+	cognito.destroy();
+	dynamodb.destroy();
+	if (accounts.isErr()) throw new Refusal(accounts.error);
+	if (read.isErr()) throw new Refusal(read.error);
+	return countAccounts(userPoolId, connection);
 }
 
 /** About how many accounts there are, where Cognito tells: without it the bar has no end, and all else works. */
 async function countAccounts(userPoolId: string, connection: object): Promise<number | undefined> {
-	const cognito = new CognitoIdentityProviderClient({ ...connection, maxAttempts: 6 });
+	const cognito = new CognitoIdentityProviderClient(connection);
 	return cognito
-		.send(new DescribeUserPoolCommand({ UserPoolId: userPoolId }))
+		.send(new DescribeUserPoolCommand({ UserPoolId: userPoolId }), {
+			abortSignal: AbortSignal.timeout(3_000),
+		})
 		.then(
 			({ UserPool }) => UserPool?.EstimatedNumberOfUsers || undefined,
 			() => undefined,
 		)
 		.finally(() => cognito.destroy());
-}
-
-type Found = Parameters<NonNullable<ReconcileOptions["prune"]>["approve"]>[0];
-
-/** Asks whoever sits at the terminal; Ctrl-C there means no, and ends the run. */
-async function ask({ gone, profiles }: Found, interruption: Interruption): Promise<boolean> {
-	const { confirm } = await import("@clack/prompts");
-	const answer = await confirm({
-		message: `Remove ${gone} of ${profiles} profiles, whose accounts are gone?`,
-		initialValue: false,
-		output: process.stderr,
-	});
-	if (typeof answer === "boolean") return answer;
-	interruption.interrupt();
-	return false;
 }

@@ -9,7 +9,8 @@ import {
 import { err, ok, type Result, ResultAsync } from "neverthrow";
 import { type Progress, progressOf, type ReconcileState } from "../../domain/sync/reconcile";
 import type { Run, RunOptions } from "../../handlers/reconcile";
-import { explain } from "../explain";
+import { explain, NotAws } from "../explain";
+import { firstAnswer } from "../firstAnswer";
 
 /** How often it looks. */
 const pollMilliseconds = 2_000;
@@ -50,16 +51,17 @@ export async function reconcileOnAws({
 }: OnAwsOptions): Promise<Result<Followed, string>> {
 	const region = stateMachineArn.split(":")[3] ?? "";
 	const client = new SFNClient({ region, ...connection });
+	const target = { what: `state machine ${stateMachineArn}`, flag: "--state-machine" };
 	const call = <T>(answer: Promise<T>) =>
-		ResultAsync.fromPromise(answer, (cause) =>
-			explain(cause, { what: `state machine ${stateMachineArn}`, flag: "--state-machine" }),
-		);
+		ResultAsync.fromPromise(answer, (cause) => explain(cause, target));
 	const input: Run = { options };
-	const started = await call(
-		client.send(new StartExecutionCommand({ stateMachineArn, input: JSON.stringify(input) })),
+	const started = await firstAnswer(target, (options) =>
+		client
+			.send(new StartExecutionCommand({ stateMachineArn, input: JSON.stringify(input) }), options)
+			.then(({ executionArn }) => executionArn ?? Promise.reject(new NotAws())),
 	);
 	if (started.isErr()) return err(started.error);
-	const { executionArn = "" } = started.value;
+	const executionArn = started.value;
 	const seeIt = `aws stepfunctions describe-execution --region ${region} --execution-arn ${executionArn}`;
 
 	for (;;) {

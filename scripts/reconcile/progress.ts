@@ -1,9 +1,10 @@
-import type { WriteStream } from "node:tty";
 import { SingleBar } from "cli-progress";
 import type { Progress } from "../../domain/sync/reconcile";
 
 /** Without a terminal, a line is written for each so many. */
 const linesEvery = 1_000;
+
+type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
 /** Shows how far the work is: a bar on a terminal, which `stop` leaves as it is, and plain lines otherwise. */
 export interface ProgressView {
@@ -11,12 +12,14 @@ export interface ProgressView {
 	stop(): void;
 }
 
-/** Opens a view on a stream, such as standard error. */
-export function progressView(stream: WriteStream): ProgressView {
-	return stream.isTTY ? bar(stream) : lines(stream);
+/** Opens a view on a stream, such as standard error; it ends with `signal`, and leaves the stream to others. */
+export function progressView(stream: Output, signal: AbortSignal): ProgressView {
+	const { show, stop } = stream.isTTY ? bar(stream) : lines(stream);
+	signal.addEventListener("abort", stop);
+	return { show: (progress) => signal.aborted || show(progress), stop };
 }
 
-function lines(stream: WriteStream): ProgressView {
+function lines(stream: Output): ProgressView {
 	let told = { phase: "", times: 0 };
 	return {
 		show: ({ phase, done, total }) => {
@@ -29,7 +32,7 @@ function lines(stream: WriteStream): ProgressView {
 	};
 }
 
-function bar(stream: WriteStream): ProgressView {
+function bar(stream: Output): ProgressView {
 	let current: { readonly phase: string; readonly bar: SingleBar } | undefined;
 	const stop = () => {
 		current?.bar.stop();
@@ -44,8 +47,8 @@ function bar(stream: WriteStream): ProgressView {
 					stream,
 					format: `${phase} ${drawn}{value}{of}, {duration_formatted}`,
 					barsize: 30,
-					// Ctrl-C is the program's to handle.
-					gracefulExit: false,
+					// It would turn off the terminal's wrapping, which stays so if the program is killed.
+					linewrap: true,
 				});
 				bar.start(total ?? 0, 0, { of: of(total) });
 				current = { phase, bar };
