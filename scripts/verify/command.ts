@@ -4,10 +4,12 @@ import {
 	DescribeUserPoolClientCommand,
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
 import { type StepResult, take, toText } from "../../demonstration/run";
 import { defaultSeconds } from "../../demonstration/steps";
-import { createUsers, openTable } from "../../domain";
-import { explain } from "../explain";
+import { profileKey } from "../../domain/user/keys";
+import { NotAws } from "../explain";
+import { firstAnswer } from "../firstAnswer";
 import { takeSignals } from "../interruption";
 import {
 	connectionOf,
@@ -44,32 +46,23 @@ runCommand(async () => {
 	const place = await resolvePlace(flags, resources);
 	await check(place);
 	const deployed = demonstrationOn(place, timeout);
-	const interruption = takeSignals(() =>
-		console.error(
-			`\nRemoving what was made; Ctrl-C again ends at once, and may leave the account ${deployed.email}.`,
-		),
-	);
-	// Whoever reads what it says may go away, as a terminal does: that ends it too, and not before all is removed.
-	for (const stream of [process.stdout, process.stderr]) stream.on("error", interruption.interrupt);
-	const print = json ? () => {} : (text: string) => console.log(text);
-	const verified = await verify(deployed, timeout, interruption.signal, print);
-	if (json) console.log(JSON.stringify(verified));
-	else console.log(`\n${summaryOf(verified)}`);
+	const interruption = takeSignals();
+	// Unlike console.log, it tells when the output cannot be written.
+	const write = (text: string) => process.stdout.write(`${text}\n`);
+	const verified = await verify(deployed, timeout, interruption.signal, json ? () => {} : write);
+	write(json ? JSON.stringify(verified) : `\n${summaryOf(verified)}`);
 	for (const each of verified.left) console.error(`Left behind: ${each}`);
-	if (!verified.interrupted) {
-		process.exitCode = verified.held ? 0 : 1;
-		return;
-	}
+	if (!verified.held) process.exitCode = 1;
 	// The step that was interrupted may still wait for something.
-	process.stdout.write("", () => process.exit(interruption.status));
+	if (verified.interrupted) process.stdout.write("", () => process.exit(interruption.status()));
 });
 
 /** Takes the steps until one fails, all are done, or the signal aborts; and cleans up in any case. */
 async function verify(
-	{ steps, cleanUp }: Deployed,
+	{ email, steps, cleanUp }: Deployed,
 	seconds: number,
 	signal: AbortSignal,
-	print: (text: string) => void,
+	tell: (text: string) => void,
 ): Promise<Verified> {
 	const results: StepResult[] = [];
 	let left: readonly string[] = [];
@@ -78,9 +71,14 @@ async function verify(
 		for (const [name, step] of Object.entries(steps)) {
 			const stopShowing = showWaiting(process.stderr, name, seconds);
 			const result = await Promise.race([take(name, step), aborted]).finally(stopShowing);
-			if (!result) break;
+			if (!result) {
+				console.error(
+					`Removing what was made; Ctrl-C again ends at once, and may leave the account ${email}.`,
+				);
+				break;
+			}
 			results.push(result);
-			print(toText(withTime(result)));
+			tell(toText(withTime(result)));
 			if (result.outcome === "failed") break;
 		}
 	} finally {
@@ -147,24 +145,29 @@ function toSeconds(text: string): number {
 
 /** Makes sure that app client, pool and table are there and let themselves be read, before anything is made. */
 async function check(place: Place<(typeof resources)[number]>): Promise<void> {
-	const connection = { ...connectionOf(place), maxAttempts: 6 };
-	const cognito = new CognitoIdentityProviderClient(connection);
-	const client = new DynamoDBClient(connection);
-	const { userPoolId: UserPoolId, clientId: ClientId, table: tableName } = place;
-	try {
-		await cognito
-			.send(new DescribeUserPoolClientCommand({ UserPoolId, ClientId }))
-			.catch((cause: unknown) => {
-				const { what, flag } = targetOf("userPoolId", place);
-				const both = { what: `app client ${ClientId} of ${what}`, flag: `--client-id, ${flag}` };
-				throw new Refusal(explain(cause, both));
-			});
-		const read = await createUsers(openTable({ tableName, client })).findBySub("nobody");
-		if (read.isErr() && read.error.type === "StoreUnavailable") {
-			throw new Refusal(explain(read.error.cause, targetOf("table", place)));
-		}
-	} finally {
-		cognito.destroy();
-		client.destroy();
-	}
+	const cognito = new CognitoIdentityProviderClient(connectionOf(place));
+	const dynamodb = new DynamoDBClient(connectionOf(place));
+	const { userPoolId: UserPoolId, clientId: ClientId, table: TableName } = place;
+	const pool = targetOf("userPoolId", place);
+	const client = {
+		what: `app client ${ClientId} of ${pool.what}`,
+		flag: `${targetOf("clientId", place).flag}, ${pool.flag}`,
+	};
+	const [described, read] = await Promise.all([
+		firstAnswer(client, (options) =>
+			cognito
+				.send(new DescribeUserPoolClientCommand({ UserPoolId, ClientId }), options)
+				.then(({ UserPoolClient }) => UserPoolClient ?? Promise.reject(new NotAws())),
+		),
+		firstAnswer(targetOf("table", place), (options) =>
+			DynamoDBDocumentClient.from(dynamodb).send(
+				new GetCommand({ TableName, Key: profileKey("nobody") }),
+				options,
+			),
+		),
+	]);
+	cognito.destroy();
+	dynamodb.destroy();
+	if (described.isErr()) throw new Refusal(described.error);
+	if (read.isErr()) throw new Refusal(read.error);
 }
