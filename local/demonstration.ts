@@ -20,7 +20,7 @@ import type { Stack } from "./stack";
  */
 export async function demonstrate(
 	stack: Stack,
-	print: (text: string) => void = console.log,
+	print = (text: string): void => console.log(text),
 ): Promise<boolean> {
 	const cognito = new CognitoIdentityProviderClient(stack.clientOptions);
 	const dynamodb = new DynamoDBClient(stack.clientOptions);
