@@ -20,6 +20,8 @@ const others = {
 	alarmEmail: "ops@example.com",
 	passwordAuth: true,
 	protect: false,
+	emailFrom: "Shop <no-reply@example.com>",
+	emailIdentityArn: "arn:aws:ses:eu-north-1:123456789012:identity/example.com",
 };
 
 const types = {
@@ -500,6 +502,23 @@ test("a consumer that is behind, that goes on failing, or whose events rest rais
 	});
 });
 
+test("an alarm's mail names the log group that says why, or the queue in which something rests", async (t) => {
+	const program = await declare();
+	const mail = (name: string) => String(one(program, "alarm", name).inputs.alarmDescription);
+	for (const [alarm, fn] of [
+		["postConfirmation-errors", "postConfirmation"],
+		["postAuthentication-errors", "postAuthentication"],
+		["recordUser-failing", "recordUser"],
+		["publishChanges-age", "publishChanges"],
+		["reconcile", "reconcile"],
+	] as const) {
+		t.true(mail(alarm).includes(` its log ${one(program, "logGroup", fn).physicalName}`), alarm);
+	}
+	for (const name of ["recordUser-deadLetters", "publishChanges-deadLetters"]) {
+		t.true(mail(name).includes(` rests in ${one(program, "queue", name).physicalName};`), name);
+	}
+});
+
 test("what is written is counted by outcome, and by who was told of it", async (t) => {
 	const program = await declare();
 	for (const name of ["postConfirmation", "postAuthentication", "recordUser"]) {
@@ -549,6 +568,24 @@ test("alarmEmail mails the alarms, and without it nobody is mailed", async (t) =
 	});
 });
 
+test("the pool's mails go through SES with emailFrom and emailIdentityArn, and through Cognito's own mailer without", async (t) => {
+	const { emailFrom, emailIdentityArn } = others;
+	for (const [settings, expected] of [
+		[{}, { emailSendingAccount: "COGNITO_DEFAULT" }],
+		[
+			others,
+			{
+				emailSendingAccount: "DEVELOPER",
+				fromEmailAddress: emailFrom,
+				sourceArn: emailIdentityArn,
+			},
+		],
+	] as const) {
+		const { inputs } = one(await declare(settings), "pool", "users");
+		t.deepEqual<unknown, unknown>(inputs.emailConfiguration, expected);
+	}
+});
+
 test("protect, which is the default, keeps pool and table from being deleted", async (t) => {
 	for (const [settings, expected] of [
 		[{}, true],
@@ -573,12 +610,19 @@ test("passwordAuth lets the client sign in with a password, which is not the def
 
 test("the outputs are what an application needs", async (t) => {
 	const program = await declare(others);
+	const [pool, table, bus] = (["pool", "table", "bus"] as const).map((kind) =>
+		one(program, kind, "users"),
+	);
 	t.like(program.outputs, {
 		region: "eu-north-1",
-		userPoolId: one(program, "pool", "users").id,
+		userPoolId: pool?.id,
+		userPoolArn: pool?.arn,
 		userPoolClientId: one(program, "client", "users").id,
-		tableName: one(program, "table", "users").physicalName,
-		eventBusName: one(program, "bus", "users").physicalName,
+		issuer: `https://cognito-idp.eu-north-1.amazonaws.com/${pool?.id}`,
+		tableName: table?.physicalName,
+		tableArn: table?.arn,
+		eventBusName: bus?.physicalName,
+		eventBusArn: bus?.arn,
 		deadLetterQueueUrl: one(program, "queue", "recordUser-deadLetters").id,
 		reconcileStateMachineArn: one(program, "stateMachine", "reconcile").arn,
 	});

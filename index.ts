@@ -10,6 +10,7 @@ import { linkAttribute } from "./domain/user/registry";
 import { allow } from "./infra/allow";
 import { BundledFunction } from "./infra/bundledFunction";
 import { Dashboard } from "./infra/dashboard";
+import { emailConfiguration } from "./infra/emailConfiguration";
 import { attributesFor, type PoolAttribute, poolSchemas } from "./infra/poolSchema";
 import { questions } from "./infra/questions";
 import { countRecorded } from "./infra/recorded";
@@ -126,6 +127,7 @@ const userPool = new aws.cognito.UserPool(
 		mfaConfiguration: "OPTIONAL",
 		softwareTokenMfaConfiguration: { enabled: true },
 		schemas: poolSchemas(attributes),
+		emailConfiguration: emailConfiguration(settings),
 		lambdaConfig: {
 			postConfirmation: postConfirmation.arn,
 			postAuthentication: postAuthentication.arn,
@@ -225,9 +227,13 @@ const dashboard = new Dashboard("users", region, () =>
 );
 
 export const userPoolId = userPool.id;
+export const userPoolArn = userPool.arn;
 export const userPoolClientId = client.id;
+export const issuer = pulumi.interpolate`https://${userPool.endpoint}`;
 export const tableName = table.name;
+export const tableArn = table.arn;
 export const eventBusName = bus.name;
+export const eventBusArn = bus.arn;
 export const deadLetterQueueUrl = recordUser.deadLetters.url;
 export const dashboardUrl = dashboard.url;
 export const reconcileStateMachineArn = workflow.stateMachine.arn;

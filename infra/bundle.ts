@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { build } from "esbuild";
 
@@ -13,40 +14,33 @@ const otherCredentials = [
 ];
 
 /**
- * Makes the archive of a CallbackFunction small and quick to start.
+ * Makes an archive that is small and quick to start of a callback that requires its modules by relative paths: the callback as
+ * Pulumi serialises it, and a file for each of the modules, bundled with all that it imports from its TypeScript source. An
+ * environment variable whose value is known before the deployment is a constant of the bundle, so that what it turns off is left out.
  *
- * Pulumi packs the serialised callback, `__index.js`, with all of node_modules. This keeps `__index.js` as it is, leaves
- * node_modules out, and adds a file for each module that the callback requires by a relative path: the module with all that
- * it imports, bundled from its TypeScript source. An environment variable whose value is known before the deployment is a
- * constant of the bundle, so that what it turns off is left out.
+ * Pulumi's own CallbackFunction would look through all of node_modules for what to upload, once for each function.
  *
- * Pass it as a resource option: `{ transformations: [bundle] }`.
+ * @param callbackFactory makes the handler, once per cold start; it captures nothing
+ * @param variables of the function's environment
+ * @returns the code, and the handler in it, of an `aws.lambda.Function`
  */
-export const bundle: pulumi.ResourceTransformation = ({ props, opts }) => {
-	const variables: Record<string, pulumi.Input<string>> = props.environment?.variables ?? {};
+export function bundle(
+	callbackFactory: () => unknown,
+	variables: Readonly<Record<string, pulumi.Input<string>>>,
+): Pick<aws.lambda.FunctionArgs, "code" | "handler"> {
 	const constants = Object.entries(variables)
 		.filter(([, value]) => typeof value === "string")
 		.map(([name, value]) => [`process.env.${name}`, JSON.stringify(value)]);
-	const code = pulumi
-		.output(props.code)
-		.apply((archive) => bundledArchive(archive, Object.fromEntries(constants)));
-	return { props: { ...props, code }, opts };
-};
+	const serialised = pulumi.runtime.serializeFunction(callbackFactory, { isFactoryFunction: true });
+	const code = serialised.then(({ text }) => bundledArchive(text, Object.fromEntries(constants)));
+	return { code, handler: "__index.handler" };
+}
 
-async function bundledArchive(
-	archive: pulumi.Unwrap<pulumi.asset.AssetArchive>,
-	constants: Record<string, string>,
-) {
-	const index = archive.assets["__index.js"];
-	if (index === undefined || !("text" in index) || typeof index.text !== "string") {
-		throw new Error(
-			"The archive of a CallbackFunction holds no __index.js: has Pulumi renamed it?",
-		);
-	}
+async function bundledArchive(index: string, constants: Record<string, string>) {
 	const files: Record<string, pulumi.asset.Asset> = {
-		"__index.js": new pulumi.asset.StringAsset(index.text),
+		"__index.js": new pulumi.asset.StringAsset(index),
 	};
-	for (const [, module = ""] of index.text.matchAll(/\brequire\("\.\/([^"]+)"\)/g)) {
+	for (const [, module = ""] of index.matchAll(/\brequire\("\.\/([^"]+)"\)/g)) {
 		files[`${module}.js`] = await bundledModule(module, constants);
 	}
 	return new pulumi.asset.AssetArchive(files);

@@ -4,7 +4,7 @@ import { allow } from "./allow";
 import { bundle } from "./bundle";
 import { type Metric, ownMetric } from "./metric";
 
-export interface BundledFunctionArgs<Event, Answer> {
+export interface BundledFunctionArgs<Event = never, Answer = unknown> {
 	/** Makes the handler, once per cold start. It captures nothing, and requires its module by a relative path. */
 	readonly callbackFactory: () => (event: Event, context: aws.lambda.Context) => Promise<Answer>;
 	/** In seconds. */
@@ -17,32 +17,29 @@ export interface BundledFunctionArgs<Event, Answer> {
  * A Lambda function with a bundled archive, a role of its own that may do nothing but write the function's logs, and a log
  * group of its own, in JSON. What else it may do is said by {@link allow}, and who may invoke it by {@link letInvoke}.
  */
-export class BundledFunction<Event, Answer> extends aws.lambda.CallbackFunction<Event, Answer> {
+export class BundledFunction extends aws.lambda.Function {
 	readonly logGroup: aws.cloudwatch.LogGroup;
 	readonly #name: string;
 	readonly #role: aws.iam.Role;
 
-	constructor(name: string, args: BundledFunctionArgs<Event, Answer>) {
+	constructor(name: string, args: BundledFunctionArgs) {
 		const logGroup = new aws.cloudwatch.LogGroup(name, { retentionInDays: args.logRetentionDays });
 		const role = new aws.iam.Role(name, {
 			assumeRolePolicy: JSON.stringify(
 				aws.iam.assumeRolePolicyForPrincipal({ Service: "lambda.amazonaws.com" }),
 			),
 		});
-		super(
-			name,
-			{
-				callbackFactory: args.callbackFactory,
-				timeout: args.timeout,
-				environment: { variables: args.environment ?? {} },
-				role,
-				runtime: aws.lambda.Runtime.NodeJS24dX,
-				architectures: ["arm64"],
-				memorySize: 512,
-				loggingConfig: { logFormat: "JSON", logGroup: logGroup.name },
-			},
-			{ transformations: [bundle] },
-		);
+		const variables = args.environment ?? {};
+		super(name, {
+			...bundle(args.callbackFactory, variables),
+			timeout: args.timeout,
+			environment: { variables },
+			role: role.arn,
+			runtime: aws.lambda.Runtime.NodeJS24dX,
+			architectures: ["arm64"],
+			memorySize: 512,
+			loggingConfig: { logFormat: "JSON", logGroup: logGroup.name },
+		});
 		this.logGroup = logGroup;
 		this.#name = name;
 		this.#role = role;

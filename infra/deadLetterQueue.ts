@@ -1,4 +1,5 @@
 import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
 import { Alarm } from "./alarm";
 import { queueMetric } from "./metric";
 
@@ -23,7 +24,7 @@ export class DeadLetterQueue extends aws.sqs.Queue {
 		DeadLetterQueue.declared.push(this);
 		new Alarm(`${of}-deadLetters`, {
 			topic,
-			description: `What ${of} could not work on rests in its dead-letter queue; its log says why.`,
+			description: pulumi.interpolate`What ${of} could not work on rests in ${this.name}; the log of ${of} says why.`,
 			metrics: [queueMetric("ApproximateNumberOfMessagesVisible", this)],
 			statistic: "Maximum",
 		});

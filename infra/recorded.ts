@@ -5,7 +5,7 @@ import { type Metric, ownMetric } from "./metric";
 const outcomes = ["created", "updated", "linked", "removed"];
 
 /** Counts what a function says that it has written: its lines `{ outcome, by }`. */
-export function countRecorded<Event, Answer>(fn: BundledFunction<Event, Answer>): void {
+export function countRecorded(fn: BundledFunction): void {
 	const tests = outcomes.map((outcome) => `($.message.outcome = "${outcome}")`);
 	const fields = { Outcome: "$.message.outcome", By: "$.message.by" };
 	fn.count("recorded", `{ ${tests.join(" || ")} }`, ownMetric("Recorded", fields));

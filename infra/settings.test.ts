@@ -10,7 +10,11 @@ const right = {
 	passwordAuth: "false",
 	reconcileSchedule: "rate(1 day)",
 	reconcilePrune: "true",
+	emailFrom: "",
+	emailIdentityArn: "",
 };
+
+const identity = "arn:aws:ses:us-east-1:123456789012:identity/example.com";
 
 /** Reads the settings of the stack `prod` of the project `shop`, as the engine gives them. */
 function read(config: Readonly<Record<string, string>>) {
@@ -45,6 +49,13 @@ for (const [name, value, allowedValues] of [
 	["reconcileSchedule", "daily", "rate(...), cron(...) or at(...), as EventBridge Scheduler"],
 	["reconcileSchedule", "rate(1 day", "rate(...), cron(...) or at(...), as EventBridge Scheduler"],
 	["reconcilePrune", "", "true or false"],
+	["emailFrom", "Shop", "an address or Name <address>, the name in double quotes"],
+	["emailFrom", "Shop, Inc. <no-reply@example.com>", "an address or Name <address>, the name in"],
+	["emailFrom", "Shop <no-reply@example.com", "an address or Name <address>, the name in"],
+	["emailFrom", "Shop no-reply@example.com", "an address or Name <address>, the name in"],
+	["emailIdentityArn", "example.com", "the ARN of an identity in SES"],
+	["emailIdentityArn", identity.replace("ses", "sns"), "the ARN of an identity in SES"],
+	["emailIdentityArn", identity.replace("123456789012", ""), "the ARN of an identity in SES"],
 ] as const) {
 	test(`a wrong ${name}, "${value}", is refused in a sentence that says what to write`, (t) => {
 		const error = t.throws(() => read({ [name]: value }), { instanceOf: pulumi.RunError });
@@ -60,6 +71,39 @@ test("reconcileSchedule is a rate, a cron expression or a time, and none where i
 		t.like(read({ reconcileSchedule }), { reconcileSchedule });
 	}
 });
+
+for (const [emailFrom, of] of [
+	["no-reply@example.com", "example.com"],
+	["Shop <no-reply@example.com>", "example.com"],
+	['"Shop, Inc." <No-Reply@Mail.Example.com>', "example.com"],
+	["no-reply@example.com", "no-reply@example.com"],
+] as const) {
+	test(`mail is sent from ${emailFrom} with the identity ${of}`, (t) => {
+		const emailIdentityArn = identity.replace("example.com", of);
+		t.like(read({ emailFrom, emailIdentityArn }), { emailFrom, emailIdentityArn });
+	});
+}
+
+for (const [given, missing] of [
+	[{ emailFrom: "no-reply@example.com" }, "emailIdentityArn"],
+	[{ emailIdentityArn: identity }, "emailFrom"],
+] as const) {
+	test(`without ${missing} the other setting of mail is refused, in a sentence that names it`, (t) => {
+		t.throws(() => read(given), {
+			instanceOf: pulumi.RunError,
+			message: `The settings emailFrom and emailIdentityArn go together: set ${missing} as well, or neither of them.`,
+		});
+	});
+}
+
+for (const emailFrom of ["no-reply@example.org", "Shop <no-reply@badexample.com>"]) {
+	test(`mail from ${emailFrom} is refused, as the identity is of another domain`, (t) => {
+		t.throws(() => read({ emailFrom, emailIdentityArn: identity }), {
+			instanceOf: pulumi.RunError,
+			message: `The setting emailFrom must be an address at example.com, the domain of emailIdentityArn, not "${emailFrom}".`,
+		});
+	});
+}
 
 test("a setting that is not declared is refused in a sentence that says what to do", (t) => {
 	t.throws(() => read({ writeMod: "event" }), {

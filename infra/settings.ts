@@ -19,6 +19,9 @@ const boolean: Setting<boolean> = {
 	parse: (text) => (text === "true" ? true : text === "false" ? false : undefined),
 };
 
+/** An address, or a name and an address; in a name without quotes RFC 5322 leaves a meaning to some characters. */
+const sender = /^$|^[^\s@<>]+@[^\s@<>]+$|^("[^"]+"|[^"(),.:;<>@[\]\\]+) <[^\s@<>]+@[^\s@<>]+>$/;
+
 /** The settings of a stack. To add one, add an entry here, and its type, default and description to Pulumi.yaml. */
 const declared = {
 	writeMode: {
@@ -41,6 +44,17 @@ const declared = {
 		parse: (text) => (/^$|^(rate|cron|at)\([^()]+\)$/.test(text) ? text : undefined),
 	},
 	reconcilePrune: boolean,
+	emailFrom: {
+		allowed:
+			"an address or Name <address>, the name in double quotes where it has a comma or a dot, or empty for Cognito's own mailer",
+		parse: (text) => (sender.test(text) ? text : undefined),
+	},
+	emailIdentityArn: {
+		allowed:
+			"the ARN of an identity in SES, arn:aws:ses:<region>:<account>:identity/<address or domain>, or empty",
+		parse: (text) =>
+			/^$|^arn:aws[a-z-]*:ses:[a-z0-9-]+:\d{12}:identity\/[^\s/]+$/.test(text) ? text : undefined,
+	},
 } satisfies Readonly<Record<string, Setting<unknown>>>;
 
 /** The settings of a stack, checked; what each means stands in Pulumi.yaml. */
@@ -57,7 +71,7 @@ const notProjects = ["aws", "pulumi"];
  * Reads the settings of the stack; their defaults come from Pulumi.yaml.
  *
  * @throws {pulumi.RunError} with the sentence that says what to write, for a value that is missing or not allowed, a name that is not
- * declared, and a name that is set for another project, as after this one was renamed
+ * declared, a name that is set for another project, as after this one was renamed, and for settings that do not fit each other
  */
 export function readSettings(): Settings {
 	const project = pulumi.getProject();
@@ -91,5 +105,22 @@ export function readSettings(): Settings {
 		);
 	});
 	// Object.fromEntries forgets which name has which type.
-	return Object.fromEntries(settings) as Settings;
+	const read = Object.fromEntries(settings) as Settings;
+	const problem = problemWithEmail(read);
+	if (problem !== undefined) throw new pulumi.RunError(problem);
+	return read;
+}
+
+/** What is wrong with settings that are right one by one. */
+function problemWithEmail({ emailFrom, emailIdentityArn }: Settings): string | undefined {
+	if (emailFrom === "" && emailIdentityArn === "") return undefined;
+	if (emailFrom === "" || emailIdentityArn === "") {
+		const missing = emailFrom === "" ? "emailFrom" : "emailIdentityArn";
+		return `The settings emailFrom and emailIdentityArn go together: set ${missing} as well, or neither of them.`;
+	}
+	const [from = "", identity = ""] = [emailFrom, emailIdentityArn].map((text) =>
+		text.replace(/^.*[@/]|>$/g, "").toLowerCase(),
+	);
+	if (from === identity || from.endsWith(`.${identity}`)) return undefined;
+	return `The setting emailFrom must be an address at ${identity}, the domain of emailIdentityArn, not "${emailFrom}".`;
 }

@@ -1,4 +1,5 @@
 import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
 import type { DynamoDBBatchResponse, DynamoDBStreamEvent } from "aws-lambda";
 import { Alarm } from "./alarm";
 import { allow } from "./allow";
@@ -23,7 +24,7 @@ export interface StreamConsumerArgs
  * batch that failed, which comes again with all after it, for six hours. What it can never work on it sends to its dead-letter queue itself,
  * as Lambda would send no more than the place of a record in the stream, which keeps it for a day.
  */
-export class StreamConsumer extends BundledFunction<DynamoDBStreamEvent, DynamoDBBatchResponse> {
+export class StreamConsumer extends BundledFunction {
 	constructor(name: string, args: StreamConsumerArgs) {
 		const deadLetters = new DeadLetterQueue(name, args);
 		const environment = { ...args.environment, DEAD_LETTER_QUEUE_URL: deadLetters.url };
@@ -58,7 +59,7 @@ export class StreamConsumer extends BundledFunction<DynamoDBStreamEvent, DynamoD
 
 		new Alarm(`${name}-age`, {
 			topic: args.alarms,
-			description: `${name} is behind: a change of the table waits for more than 15 minutes; its log says why.`,
+			description: pulumi.interpolate`${name} is behind: a change of the table waits for more than 15 minutes; its log ${this.logGroup.name} says why.`,
 			metrics: [functionMetric("IteratorAge", this)],
 			statistic: "Maximum",
 			threshold: 15 * minute * 1_000,

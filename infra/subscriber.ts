@@ -37,7 +37,7 @@ export interface SubscriberArgs
  *
  * An event comes at least once, may come late, and in any order.
  */
-export class Subscriber extends BundledFunction<SQSEvent, SQSBatchResponse> {
+export class Subscriber extends BundledFunction {
 	readonly queue: aws.sqs.Queue;
 	readonly deadLetters: DeadLetterQueue;
 
@@ -111,7 +111,7 @@ export class Subscriber extends BundledFunction<SQSEvent, SQSBatchResponse> {
 		// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 		new Alarm(`${name}-failing`, {
 			topic: args.alarms,
-			description: `${name} has failed for 15 minutes, and tries again for six hours; its log says why.`,
+			description: pulumi.interpolate`${name} has failed for 15 minutes, and tries again for six hours; its log ${this.logGroup.name} says why.`,
 			metrics: [this.count("errors", '{ $.level = "ERROR" }')],
 			statistic: "Sum",
 			period: 5 * minute,

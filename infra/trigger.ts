@@ -1,4 +1,5 @@
 import type * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
 import { Alarm } from "./alarm";
 import { BundledFunction, type BundledFunctionArgs } from "./bundledFunction";
 import { functionMetric } from "./metric";
@@ -12,13 +13,13 @@ export interface TriggerArgs<Event> extends Omit<BundledFunctionArgs<Event, Even
  * A function that Cognito calls while a person waits, and that fails open, with an alarm on each thing that can go wrong. It has the 5 seconds
  * that Cognito waits: https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
  */
-export class Trigger<Event> extends BundledFunction<Event, Event> {
+export class Trigger<Event> extends BundledFunction {
 	constructor(name: string, args: TriggerArgs<Event>) {
 		super(name, { ...args, timeout: 5 });
 		const topic = args.alarms;
 		new Alarm(`${name}-errors`, {
 			topic,
-			description: `${name} could not do its work; its log says why. Who signed up or in is recorded by what comes after.`,
+			description: pulumi.interpolate`${name} could not do its work; its log ${this.logGroup.name} says why. Who signed up or in is recorded by what comes after.`,
 			// As it fails open, Lambda sees no error in most of what fails.
 			metrics: [this.count("errors", '{ $.level = "ERROR" }'), functionMetric("Errors", this)],
 			statistic: "Sum",

@@ -9,7 +9,7 @@ export interface WorkflowArgs {
 	/** The topic of its alarm. */
 	readonly alarms: aws.sns.Topic;
 	/** What does the work, a part at a time: it gets its own last answer, and answers `next` while there is more to do. */
-	readonly function: BundledFunction<never, unknown>;
+	readonly function: BundledFunction;
 	/** The name of the error at which all is to begin again, as its last answer leads nowhere. */
 	readonly beginAgainOn: string;
 	/** When it runs, as EventBridge Scheduler takes it: `rate(1 day)`; empty for never by itself. */
@@ -42,7 +42,7 @@ export class Workflow {
 		}));
 		new Alarm(name, {
 			topic: args.alarms,
-			description: `${name} could not do all; see its log, and the executions of its state machine.`,
+			description: pulumi.interpolate`${name} could not do all; see its log ${args.function.logGroup.name}, and the executions of its state machine.`,
 			metrics: [args.function.count("errors", '{ $.level = "ERROR" }'), ...this.failures],
 			statistic: "Sum",
 		});

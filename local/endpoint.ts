@@ -54,7 +54,7 @@ export type Endpoint = Awaited<ReturnType<typeof openEndpoint>>;
 /**
  * Opens one loopback port that is all of AWS, and keeps account of the work that goes on behind it.
  *
- * @param port - 0 for a free one. Rejects with `pulumi.RunError` if it is taken.
+ * @param port - 0 for a free one. Rejects with `pulumi.RunError` if it is taken or refused.
  */
 export async function openEndpoint(port: number) {
 	let service: Service | undefined;
@@ -78,8 +78,11 @@ export async function openEndpoint(port: number) {
 	const server = createServer((request, response) => respond(request, response, call));
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", (error: NodeJS.ErrnoException) => {
-			const taken = `Port ${port} is in use: pass another one, as in npm start -- --port ${port + 1}.`;
-			reject(error.code === "EADDRINUSE" ? new pulumi.RunError(taken) : error);
+			const sentence = {
+				EADDRINUSE: `Port ${port} is in use: pass another one, as in npm start -- --port ${port + 1}.`,
+				EACCES: `Port ${port} is not this user's to listen on: pass another one, as in npm start -- --port 4566.`,
+			}[String(error.code)];
+			reject(sentence === undefined ? error : new pulumi.RunError(sentence));
 		});
 		server.listen(port, "127.0.0.1", resolve);
 	});

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, sep } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
@@ -88,7 +88,7 @@ let previous: Promise<unknown> = Promise.resolve();
  * Runs the Pulumi program under Pulumi's mock runtime, which asks nothing of AWS or of the engine.
  *
  * @returns every resource that it declares, and its outputs.
- * Rejects with whatever the program throws, however late; `pulumi.RunError` if a setting is wrong.
+ * Rejects with whatever the program throws, however late; `pulumi.RunError` if a setting is wrong, or a file of settings is not YAML.
  */
 export function evaluate(options: EvaluateOptions = {}): Promise<Program> {
 	// One at a time: Pulumi's mock runtime is global to the process.
@@ -149,6 +149,9 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 	// Pulumi notes the stack of each promise that it makes, whose lines ts-node maps: that would take a third of all the time.
 	const { stackTraceLimit } = Error;
 	Error.stackTraceLimit = 1;
+	// Of outputs that only AWS can give, who runs the program tells in words of their own.
+	const { warn } = console;
+	console.warn = (...told) => /Undefined value \(.*\) will not show/.test(told[0]) || warn(...told);
 	try {
 		const outputs = pulumi.runtime
 			.runInPulumiStack(async () => {
@@ -179,6 +182,7 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 		return { directory, region, resources, outputs: { ...Object(await outputs) } };
 	} finally {
 		Error.stackTraceLimit = stackTraceLimit;
+		console.warn = warn;
 		process.off("unhandledRejection", collect);
 		for (const listener of listeners) process.on("unhandledRejection", listener);
 	}
@@ -218,7 +222,13 @@ interface Yaml {
 }
 
 function readYaml(path: string): Yaml {
-	return Object(parse(readFileSync(path, "utf8")));
+	const text = readFileSync(path, "utf8");
+	try {
+		return Object(parse(text));
+	} catch (error) {
+		const [what] = Object(error).message.split(":\n");
+		throw new pulumi.RunError(`${basename(path)} is not valid YAML: ${what}.`);
+	}
 }
 
 /** Lets the program's own modules be evaluated again; installed packages and this directory stay. */
@@ -248,14 +258,14 @@ function provide(
 	name: string,
 	inputs: Record<string, unknown>,
 	{ region, endpoint }: { region: string; endpoint: string },
-): { id: string; arn: string; url?: string; streamArn?: string } {
+): { id: string; arn: string; endpoint?: string; url?: string; streamArn?: string } {
 	const [, module = "", kind = ""] = /^\w+:(\w+)\/(\w+):/.exec(type) ?? [];
 	const [service, path] = ARN_PATHS[type] ?? [module, `${kind}/`];
 	const where = `arn:aws:${service}:${service === "iam" ? "" : region}:${ACCOUNT}:${path}`;
 	switch (kind) {
 		case "userPool": {
 			const id = `${region}_${digest(name).slice(0, 9).toUpperCase()}`;
-			return { id, arn: `${where}${id}` };
+			return { id, arn: `${where}${id}`, endpoint: `cognito-idp.${region}.amazonaws.com/${id}` };
 		}
 		case "userPoolClient":
 			return { id: digest(name).slice(0, 26), arn: "" };

@@ -9,6 +9,7 @@ import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge
 import * as pulumi from "@pulumi/pulumi";
 import test from "ava";
 import { createUsers, openTable } from "../domain";
+import { People } from "../testing/people";
 import { startTestStack } from "../testing/testStack";
 import { type Stack, startStack } from "./stack";
 
@@ -70,6 +71,22 @@ test("any AWS SDK reaches every service of this project's own program at one end
 		"local cognito-idp ListUsers",
 		"local events PutEvents",
 	]);
+});
+
+test("a person signs up and in where mail goes through SES, and their tokens name the issuer of the outputs", async (t) => {
+	const own = await startTestStack({
+		emailFrom: "Shop <no-reply@example.com>",
+		emailIdentityArn: "arn:aws:ses:us-east-1:123456789012:identity/example.com",
+	});
+	try {
+		const people = new People(own);
+		await people.admit("ada@example.com");
+		const { iss } = await people.signIn("ada@example.com");
+		t.is(iss, own.outputs.issuer);
+		t.is(iss, `${own.endpoint}/${own.outputs.userPoolId}`);
+	} finally {
+		await own.close();
+	}
 });
 
 test("a function has its declared environment, and nothing of the developer's", async (t) => {

@@ -39,7 +39,8 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 	/** Ends everything that the stack has started, and removes its files. */
 	async function close(): Promise<void> {
 		await Promise.all(started.map((each) => each.close()));
-		await rm(directory, { recursive: true, force: true });
+		// Windows lets go of the directory of a process a moment after its end.
+		await rm(directory, { recursive: true, force: true, maxRetries: 10 });
 	}
 
 	try {
@@ -73,7 +74,9 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 		});
 		const outputs: Record<string, string> = {};
 		for (const [name, value] of Object.entries(program.outputs)) {
-			const text = typeof value === "string" ? value : JSON.stringify(value);
+			const text = (typeof value === "string" ? value : JSON.stringify(value))
+				// The issuer of a pool: its tokens come from here.
+				?.replace(`https://cognito-idp.${program.region}.amazonaws.com/`, `${endpoint.url}/`);
 			// What is made of something that is not run here is undefined, or a text made with that.
 			if (!/\bundefined\b/.test(text ?? "undefined")) outputs[name] = text;
 		}

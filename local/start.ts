@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { styleText } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
@@ -16,27 +15,61 @@ main().catch((error: unknown) => {
 		process.exitCode = error.exitCode === 0 ? 0 : 2;
 		return;
 	}
-	// A wrong setting or a port in use is told in a sentence; anything else is a defect.
+	// A wrong setting or a port that is not to be had is told in a sentence; anything else is a defect.
 	console.error(pulumi.RunError.isInstance(error) ? error.message : error);
 	process.exitCode = 1;
 });
 
-/** Starts the embedded stack, shows what it does, and serves it until Ctrl-C. */
+/** Starts the embedded stack, shows what it does, and serves it until it is told to stop. */
 async function main(): Promise<void> {
 	const flags = readFlags();
 	// Node.js 20 is supported here; the SDK's advice to leave it is not for whoever runs this.
 	process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
-	const stopped = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+	// What --once shall show it has not shown, should it be stopped before.
+	if (flags.once) process.exitCode = 1;
+	const stopped = untilStopped();
 	const begun = performance.now();
 	const stack = await startStack({ port: flags.port });
 	try {
 		tellWhatRuns(stack, performance.now() - begun);
-		if (!(await demonstrate(stack))) process.exitCode = 1;
+		const held = await Promise.race([stopped, demonstrate(stack)]);
+		if (held === "stopped") {
+			// The demonstration goes on while the stack closes, and would tell that nothing answers it.
+			console.log = () => {};
+			return;
+		}
+		if (!held) tellErrors(stack);
+		process.exitCode = held ? 0 : 1;
 		if (flags.once) return;
 		tellHowToReach(stack);
 		await stopped;
 	} finally {
 		await stack.close();
+		// A demonstration that was stopped would go on even now.
+		if (await Promise.race([stopped, false])) process.exit();
+	}
+}
+
+/** Resolves once Ctrl-C, a signal or a closed terminal says so, nobody reads what is printed, or npm is gone. */
+function untilStopped(): Promise<"stopped"> {
+	return new Promise((resolve) => {
+		const stop = () => resolve("stopped");
+		// For good, and not once: a terminal and npm may both tell of one Ctrl-C.
+		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
+		for (const stream of [process.stdout, process.stderr]) stream.on("error", stop);
+		// A signal that npm gets it sends to the shell that it has started, which may end and pass nothing on.
+		const shell = process.ppid;
+		if (process.env.npm_lifecycle_event !== undefined) {
+			setInterval(() => isRunning(shell) || stop(), 500).unref();
+		}
+	});
+}
+
+function isRunning(processId: number): boolean {
+	try {
+		return process.kill(processId, 0);
+	} catch {
+		return false;
 	}
 }
 
@@ -83,6 +116,25 @@ function tellWhatRuns({ program, notRun }: Stack, milliseconds: number): void {
 		if (names.length > 0) console.log(styleText("dim", `${what}: ${names.join(", ")}.`));
 	}
 	console.log();
+}
+
+/** Shows the last errors that each function has logged. */
+function tellErrors({ program, logs }: Stack): void {
+	for (const { name } of declared(program, "aws:lambda/function:Function")) {
+		const errors = logs(name).flatMap((line) => errorIn(line) ?? []);
+		if (errors.length > 0) console.log([`${name} has logged:`, ...errors.slice(-3)].join("\n  "));
+	}
+}
+
+/** What a line of a function's log says, if it is an error; of its trace, nothing. */
+function errorIn(line: string): string | undefined {
+	try {
+		const { level, message } = Object(JSON.parse(line));
+		if (level !== "ERROR") return undefined;
+		return JSON.stringify(message, (key, value) => (key === "stackTrace" ? undefined : value));
+	} catch {
+		return line; // of Lambda itself, as when it has stopped the function, or of a process that has crashed
+	}
 }
 
 function tellHowToReach({ endpoint, clientOptions, outputs }: Stack): void {

@@ -18,7 +18,9 @@ async function main(): Promise<void> {
 				.replace(/^( +aws:region:).*/m, "$1 eu-central-1\n  adopted:writeMode: immediate"),
 		);
 		for (const script of ["check", "test"]) {
-			const child = spawn("npm", ["run", script], { cwd: directory, stdio: "inherit" });
+			// By a shell, as npm is a script on Windows.
+			const options = { cwd: directory, stdio: "inherit", shell: true } as const;
+			const child = spawn(`npm run ${script}`, options);
 			const [status] = await once(child, "exit");
 			if (status !== 0) {
 				process.exitCode = 1;

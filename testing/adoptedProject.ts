@@ -35,7 +35,8 @@ export async function copyProject(): Promise<string> {
 		recursive: true,
 		filter: (source) => ![".git", "node_modules"].includes(basename(source)),
 	});
-	await symlink(join(project, "node_modules"), join(directory, "node_modules"));
+	// On Windows a link of another kind is not everybody's to make.
+	await symlink(join(project, "node_modules"), join(directory, "node_modules"), "junction");
 	return directory;
 }
 

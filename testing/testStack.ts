@@ -13,6 +13,8 @@ const testSettings: Settings = {
 	passwordAuth: true,
 	reconcileSchedule: "rate(1 day)",
 	reconcilePrune: true,
+	emailFrom: "",
+	emailIdentityArn: "",
 };
 
 const optionsOf = (settings: Settings) => ({

@@ -143,6 +143,35 @@ test("pruning removes the profiles whose account is gone or whose name has passe
 	}
 });
 
+test("pruning looks up whom the pool does not list, and nobody else, as Cognito takes money for that", async (t) => {
+	const { users, userPool, prune } = await open();
+	const all = people(10);
+	const [gone, unlisted] = all as [Identity, Identity];
+	for (const identity of all) {
+		userPool.put(identity);
+		userPool.link(identity.username, (await users.register(identity))._unsafeUnwrap().userId);
+	}
+	userPool.accounts.delete(gone.username);
+	const lookedUp = new Set<string>();
+	const summary = await reconcile({
+		users,
+		userPool: {
+			findAccount: (username) => {
+				lookedUp.add(username);
+				return userPool.findAccount(username);
+			},
+			// Cognito lists a new account some time after it was made.
+			findUsername: (sub) =>
+				sub === unlisted.sub ? errAsync({ type: "AccountNotFound" }) : userPool.findUsername(sub),
+			link: (username, userId) => userPool.link(username, userId),
+		},
+		accounts: userPool.list(),
+		prune,
+	});
+	t.like(summary, { unchanged: 9, removed: 1, failed: 0, prune: { profiles: 10, gone: 1 } });
+	t.deepEqual(lookedUp, new Set([gone.username, unlisted.username]));
+});
+
 test("nothing is removed when it is not approved", async (t) => {
 	const { users, userPool, prune } = await open();
 	const all = people(20);

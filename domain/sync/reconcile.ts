@@ -254,8 +254,8 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileSta
 		);
 	}
 
-	/** Whether the account that a profile belongs to is gone. A username may have passed to another; a sub never does. */
-	const isGone = (sub: string, username: string) =>
+	/** Whether Cognito has no such account. A username may have passed to another; a sub never does. */
+	const isUnknown = (sub: string, username: string) =>
 		userPool
 			.findAccount(username)
 			.map(({ identity }) => identity.sub !== sub)
@@ -270,6 +270,19 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileSta
 						return err(error);
 				}
 			});
+
+	/**
+	 * Whether the account that a profile belongs to is gone. Who is listed is there; only whoever is not is looked up, as Cognito
+	 * counts an account that is looked up as active in that month, and has that paid:
+	 * https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html#monthly-active-users
+	 */
+	const isGone = (sub: string, username: string) =>
+		userPool
+			.findUsername(sub)
+			.map(() => false)
+			.orElse((error) =>
+				error.type === "AccountNotFound" ? isUnknown(sub, username) : err(error),
+			);
 
 	/** Counts the profiles whose account is gone. */
 	async function check(

@@ -132,6 +132,40 @@ test("an account made by an administrator wants the temporary password, then a n
 	t.truthy(AuthenticationResult);
 });
 
+test("the temporary password of an account made by an administrator comes in a mail, unless that is suppressed", async (t) => {
+	const [invited, silent] = ["Invited@example.com", "silent@example.com"];
+	await cognito.send(new AdminCreateUserCommand({ UserPoolId, Username: invited }));
+	t.is((await signIn(invited, stack.codeFor(invited))).ChallengeName, "NEW_PASSWORD_REQUIRED");
+	const MessageAction = "SUPPRESS";
+	await cognito.send(new AdminCreateUserCommand({ UserPoolId, Username: silent, MessageAction }));
+	t.is(stack.codeFor(silent), undefined);
+});
+
+test("a challenge is answered once, in the session that came with it", async (t) => {
+	const USERNAME = "challenged@example.com";
+	await cognito.send(new AdminCreateUserCommand({ UserPoolId, Username: USERNAME }));
+	const { ChallengeName, Session } = await signIn(USERNAME, stack.codeFor(USERNAME));
+	const respond = (session: string | undefined, NEW_PASSWORD: string) =>
+		cognito.send(
+			new RespondToAuthChallengeCommand({
+				ClientId,
+				ChallengeName,
+				Session: session,
+				ChallengeResponses: { USERNAME, NEW_PASSWORD },
+			}),
+		);
+	await t.throwsAsync(respond("made-up", "Stolen-Horse-7"), {
+		name: "NotAuthorizedException",
+		message: "Invalid session for the user.",
+	});
+	await respond(Session, Password);
+	await t.throwsAsync(respond(Session, "Stolen-Horse-7"), {
+		name: "NotAuthorizedException",
+		message: "Invalid session for the user, session can only be used once.",
+	});
+	t.truthy((await signIn(USERNAME)).AuthenticationResult);
+});
+
 test("an account that does not exist is not found", async (t) => {
 	const Username = "nobody@example.com";
 	const update = new AdminUpdateUserAttributesCommand({ UserPoolId, Username, UserAttributes: [] });
@@ -161,6 +195,17 @@ test("an email that a person changes stays the old one until the new one is veri
 	await people.verifyEmail(email, newEmail);
 	t.like(await attributesOf(newEmail), { email: newEmail, email_verified: "true" });
 	await t.throwsAsync(attributesOf(email), { name: "UserNotFoundException" });
+});
+
+test("an email that another account has by now cannot be verified", async (t) => {
+	const [email, taken] = ["late@example.com", "taken@example.com"];
+	await people.admit(email);
+	await people.changeEmail(email, taken);
+	await people.admit(taken);
+	await t.throwsAsync(people.verifyEmail(email, "Taken@example.com"), {
+		name: "AliasExistsException",
+	});
+	t.like(await attributesOf(email), { email, email_verified: "true" });
 });
 
 test("an administrator says whether an email is verified without repeating it", async (t) => {

@@ -71,7 +71,9 @@ interface Request {
 	ChallengeName?: string;
 	ChallengeResponses?: { USERNAME?: string };
 	AuthParameters?: { USERNAME?: string; PASSWORD?: string };
+	Session?: string;
 	UserAttributes?: { Name: string; Value?: string }[];
+	DesiredDeliveryMediums?: string[];
 	Limit?: number;
 	PaginationToken?: string;
 }
@@ -91,6 +93,7 @@ export async function startCognito(
 	trail: (record: object) => void,
 ) {
 	const codes = new Map<string, string>();
+	const sessions = new Map<string, "open" | "used">();
 	const clock = new DateClock();
 	const cognito = await createPools(program, clock);
 	const lambda = createTriggers(program, endpoint);
@@ -114,11 +117,23 @@ export async function startCognito(
 		triggers,
 	});
 
+	/** A challenge is answered in the session that came with it, and once; cognito-local takes any text for a session. */
+	function refuseSession(session: string): void {
+		const state = sessions.get(session);
+		if (state === "open") return;
+		const why = state === "used" ? ", session can only be used once" : "";
+		throw new NotAuthorizedError(`Invalid session for the user${why}.`);
+	}
+
 	async function answer(operation: string, request: Request): Promise<object> {
 		try {
 			await refuseAsAws(cognito, operation, request);
+			const { Session } = request;
+			if (Session !== undefined && operation === "RespondToAuthChallenge") refuseSession(Session);
 			const completed = await completedAsAws(cognito, operation, request);
 			const answered = await router(operation)(context, completed);
+			if (Session !== undefined) sessions.set(Session, "used");
+			if (answered.Session !== undefined) sessions.set(answered.Session, "open");
 			if (operation === "DescribeUserPool") return withEstimate(cognito, answered);
 			return operation === "ListUsers" ? pageOf(answered, request) : answered;
 		} catch (error) {
@@ -221,13 +236,17 @@ async function subOf(cognito: CognitoServiceImpl, request: Request): Promise<str
 	return attributeValue("sub", user?.Attributes);
 }
 
-/** AWS lets an administrator say whether an email is verified without repeating it; cognito-local wants both. */
+/**
+ * AWS lets an administrator say whether an email is verified without repeating it, where cognito-local wants both; and it mails the
+ * temporary password of a new account where no other medium is asked for, where cognito-local would send it to a phone.
+ */
 async function completedAsAws(
 	cognito: CognitoServiceImpl,
 	operation: string,
 	request: Request,
 ): Promise<Request> {
 	const { UserPoolId, Username, UserAttributes = [] } = request;
+	if (operation === "AdminCreateUser") return { DesiredDeliveryMediums: ["EMAIL"], ...request };
 	const names = UserAttributes.map(({ Name }) => Name);
 	const needsEmail = names.includes("email_verified") && !names.includes("email");
 	if (operation !== "AdminUpdateUserAttributes" || !UserPoolId || !Username || !needsEmail) {
@@ -362,6 +381,15 @@ async function refuseAsAws(cognito: CognitoServiceImpl, operation: string, reque
 			throw new NotAuthorizedError("A client attempted to write unauthorized attribute");
 		}
 	}
+	if (operation === "VerifyUserAttribute") {
+		const pool = await cognito.getUserPool(context, client.UserPoolId);
+		const user = await pool.getUserByUsername(context, claimsOf(request.AccessToken).sub ?? "");
+		const email = attributeValue("email", user?.UnverifiedAttributeChanges);
+		const holder = email === undefined ? null : await pool.getUserByUsername(context, email);
+		if (holder && holder.Username !== user?.Username) {
+			throw new CognitoError("AliasExistsException", "An account with the email already exists.");
+		}
+	}
 	if (AuthFlow !== undefined && !client.ExplicitAuthFlows?.includes(`ALLOW_${AuthFlow}`)) {
 		throw new InvalidParameterError(`${AuthFlow} flow not enabled for this client`);
 	}
@@ -375,13 +403,13 @@ async function refuseAsAws(cognito: CognitoServiceImpl, operation: string, reque
 }
 
 /** The app client that a request comes from, which it names itself or by its access token. */
-async function clientOf(cognito: CognitoServiceImpl, { ClientId, AccessToken = "" }: Request) {
+async function clientOf(cognito: CognitoServiceImpl, { ClientId, AccessToken }: Request) {
 	const { client_id = ClientId } = claimsOf(AccessToken);
 	return client_id === undefined ? null : cognito.getAppClient(context, client_id);
 }
 
 /** What an access token says; nothing, if it is none. */
-function claimsOf(accessToken: string): { sub?: string; client_id?: string } {
+function claimsOf(accessToken = ""): { sub?: string; client_id?: string } {
 	const [, claims = ""] = accessToken.split(".");
 	try {
 		return JSON.parse(Buffer.from(claims, "base64url").toString());

@@ -72,7 +72,8 @@ async function writeDefaultArchive(directory: string, files: Archive): Promise<s
 		platform: "node",
 		format: "cjs",
 	});
-	await symlink(join(project, "node_modules"), join(directory, "node_modules"));
+	// On Windows a link of another kind is not everybody's to make.
+	await symlink(join(project, "node_modules"), join(directory, "node_modules"), "junction");
 	return directory;
 }
 
