@@ -1,105 +1,78 @@
-import { inspect, styleText } from "node:util";
+import { inspect } from "node:util";
 import {
 	AdminCreateUserCommand,
 	AdminDeleteUserCommand,
 	AdminSetUserPasswordCommand,
 	CognitoIdentityProviderClient,
 	ConfirmSignUpCommand,
-	InitiateAuthCommand,
-	SignUpCommand,
-	UpdateUserAttributesCommand,
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
-import { changeTypes, createUsers, openTable, parseChange } from "../domain";
+import { type Steps, take, toText } from "../demonstration/run";
+import { defaultSeconds, demonstrationOf } from "../demonstration/steps";
+import { changeTypes, parseChange } from "../domain";
 import { profileKey } from "../domain/user/keys";
 import type { Stack } from "./stack";
 
-/** Lets one person sign up and in, step by step, and prints what it led to. Resolves with whether every step held. */
-export async function demonstrate(stack: Stack): Promise<boolean> {
+/**
+ * Lets one person sign up and in, step by step, and prints what it led to. Beside the steps that any stack can show, there are
+ * those that only this one can. Resolves with whether none has failed.
+ */
+export async function demonstrate(
+	stack: Stack,
+	print = (text: string): void => console.log(text),
+): Promise<boolean> {
 	const cognito = new CognitoIdentityProviderClient(stack.clientOptions);
 	const dynamodb = new DynamoDBClient(stack.clientOptions);
-	const users = createUsers(
-		openTable({ tableName: String(stack.outputs.tableName), client: dynamodb }),
-	);
-	const ClientId = stack.outputs.userPoolClientId;
+	const userPoolId = String(stack.outputs.userPoolId);
+	const clientId = String(stack.outputs.userPoolClientId);
+	const tableName = String(stack.outputs.tableName);
 	const email = "Ada@Example.com";
-	const password = "Analytical-1843";
-	let sub = "";
-	let userId = "";
-	let accessToken = "";
+	const { person, users, ...shown } = demonstrationOf({
+		...{ cognito, dynamodb, userPoolId, clientId, tableName, email },
+		seconds: defaultSeconds,
+	});
 
-	const steps: Record<string, () => Promise<unknown>> = {
-		[`${email} signs up`]: async () => {
-			const attributes = { email, name: "Ada Lovelace" };
-			const UserAttributes = Object.entries(attributes).map(([Name, Value]) => ({ Name, Value }));
-			const { UserSub } = await cognito.send(
-				new SignUpCommand({ ClientId, Username: email, Password: password, UserAttributes }),
-			);
-			sub = String(UserSub);
-			return `sub ${sub}`;
-		},
+	const steps: Steps = {
+		...shown.signsUp,
 		"confirms with the code from the mail": async () => {
-			const ConfirmationCode = stack.codeFor(email);
-			await cognito.send(new ConfirmSignUpCommand({ ClientId, Username: email, ConfirmationCode }));
+			const code = stack.codeFor(email);
+			await cognito.send(
+				new ConfirmSignUpCommand({ ClientId: clientId, Username: email, ConfirmationCode: code }),
+			);
 			await stack.settled();
-			return `code ${ConfirmationCode}`;
+			return `code ${code}`;
 		},
 		"the event was on the bus": async () => {
-			const event = stack.events().find(({ detail }) => JSON.stringify(detail).includes(sub));
+			const event = stack
+				.events()
+				.find(({ detail }) => JSON.stringify(detail).includes(person.sub));
 			if (!event) throw new Error("there was none");
 			const { source, "detail-type": type, detail } = event;
-			return { source, "detail-type": type, detail };
+			return show({ source, "detail-type": type, detail });
 		},
 		"the profile is in the table": async () => {
 			const { Item } = await DynamoDBDocumentClient.from(dynamodb).send(
-				new GetCommand({ TableName: stack.outputs.tableName, Key: profileKey(sub) }),
+				new GetCommand({ TableName: tableName, Key: profileKey(person.sub) }),
 			);
-			return Item ?? Promise.reject(new Error("it is not"));
+			if (!Item) throw new Error("it is not");
+			return show(Item);
 		},
-		"users.findBySub(sub) finds it": async () => {
-			const found = await users.findBySub(sub);
-			if (found.isErr()) throw new Error(found.error.type);
-			userId = found.value.userId;
-			return `userId ${userId}`;
-		},
-		'users.findByEmail("ADA@example.COM") finds the same': async () => {
-			const found = await users.findByEmail("ADA@example.COM");
-			if (found.isErr()) throw new Error(found.error.type);
-			if (found.value.userId !== userId) throw new Error(`it found ${found.value.userId}`);
-			return `userId ${userId}`;
-		},
-		"signs in, and the ID token carries the userId": async () => {
-			const AuthParameters = { USERNAME: email, PASSWORD: password };
-			const { AuthenticationResult } = await cognito.send(
-				new InitiateAuthCommand({ ClientId, AuthFlow: "USER_PASSWORD_AUTH", AuthParameters }),
-			);
-			await stack.settled();
-			const [, claims = ""] = String(AuthenticationResult?.IdToken).split(".");
-			const claim = JSON.parse(Buffer.from(claims, "base64url").toString())["custom:userId"];
-			if (claim !== userId) throw new Error(`its custom:userId is ${claim}, not ${userId}`);
-			accessToken = String(AuthenticationResult?.AccessToken);
-			return `custom:userId ${claim}`;
-		},
-		"changes her name, and the profile follows, with no sign-in": async () => {
-			const UserAttributes = [{ Name: "name", Value: "Countess of Lovelace" }];
-			await cognito.send(
-				new UpdateUserAttributesCommand({ AccessToken: accessToken, UserAttributes }),
-			);
-			await stack.settled();
-			const found = await users.findBySub(sub);
-			if (found.isErr()) throw new Error(found.error.type);
-			if (found.value.name !== "Countess of Lovelace") throw new Error("it does not");
-			return `name ${found.value.name}`;
-		},
+		...shown.isFound,
+		...shown.signsIn,
+		...shown.isChanged,
 		"an administrator makes an account and deletes it, and its profile comes and goes":
 			async () => {
-				const account = { UserPoolId: stack.outputs.userPoolId, Username: "Grace@Example.com" };
+				const account = { UserPoolId: userPoolId, Username: "Grace@Example.com" };
 				const { User } = await cognito.send(
 					new AdminCreateUserCommand({ ...account, MessageAction: "SUPPRESS" }),
 				);
 				await cognito.send(
-					new AdminSetUserPasswordCommand({ ...account, Password: password, Permanent: true }),
+					new AdminSetUserPasswordCommand({
+						...account,
+						Password: "Compiler-1952",
+						Permanent: true,
+					}),
 				);
 				await stack.settled();
 				const created = await users.findBySub(String(User?.Username));
@@ -118,19 +91,12 @@ export async function demonstrate(stack: Stack): Promise<boolean> {
 		},
 	};
 
-	for (const [what, run] of Object.entries(steps)) {
-		try {
-			console.log(`${styleText("green", "✔")} ${what}\n  ${styleText("dim", shown(await run()))}`);
-		} catch (error) {
-			console.log(`${styleText("red", "✖")} ${what}: ${Object(error).message}`);
-			return false; // each step needs those before it
-		}
+	for (const [name, step] of Object.entries(steps)) {
+		const result = await take(name, step);
+		print(toText(result));
+		if (result.outcome === "failed") return false;
 	}
 	return true;
 }
 
-/** A value for people to read, under the line that it belongs to. */
-function shown(value: unknown): string {
-	const text = typeof value === "string" ? value : inspect(value, { breakLength: 100, depth: 4 });
-	return text.replaceAll("\n", "\n  ");
-}
+const show = (value: unknown) => inspect(value, { breakLength: 100, depth: 4 });
