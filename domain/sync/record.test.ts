@@ -106,7 +106,7 @@ test("a late event gives no email back to a person who has moved on from it", as
 	t.is((await users.findByEmail(`moved-${email}`))._unsafeUnwrap().sub, ada.sub);
 });
 
-test("a person whose profile is lost has the same userId once it is back, and it costs one round trip more", async (t) => {
+test("a person whose profile is lost has the same userId once it is back, and the link is left as it is", async (t) => {
 	const { pool, record } = open();
 	const { identity } = pool.put(person());
 	await record({ identity });
@@ -115,8 +115,26 @@ test("a person whose profile is lost has the same userId once it is back, and it
 		await users.remove(identity.sub);
 		pool.calls.length = 0;
 		t.like((await record(hint))._unsafeUnwrap(), { outcome: "created", user: { userId } });
-		t.deepEqual(pool.calls, ["findAccount"], "the link is right as it is");
+		t.deepEqual(pool.calls, ["findAccount", "findAccount"]);
 	}
+});
+
+test("a linked account that is deleted while its profile seems lost leaves none", async (t) => {
+	const { pool, record } = open();
+	const { identity } = pool.put(person());
+	await record({ identity });
+	await users.remove(identity.sub);
+	// The account goes after Cognito was asked, and before the profile is put.
+	const late: Users = {
+		...users,
+		findByUserId: (userId) => {
+			pool.accounts.delete(identity.username);
+			return users.findByUserId(userId);
+		},
+	};
+	const recorded = await recordUser({ users: late, userPool: pool })({ identity });
+	t.deepEqual(recorded._unsafeUnwrap(), { outcome: "removed" });
+	t.is((await users.findBySub(identity.sub))._unsafeUnwrapErr().type, "UserNotFound");
 });
 
 for (const [what, link] of [

@@ -70,7 +70,7 @@ const attempts = 5;
  *
  * Cost, in round trips: 1 when there is nothing to do, 2 of a hint that knows no link or a `sub` alone; 1 or 2 for an account that
  * is not confirmed; 3 for a new one (AdminGetUser, PutItem, AdminUpdateUserAttributes), 2 where it is passed as a fact; 3 for a
- * changed one (GetItem, AdminGetUser, UpdateItem); 4 for a profile that was lost; 3 where an account is gone (GetItem, AdminGetUser,
+ * changed one (GetItem, AdminGetUser, UpdateItem); 5 for a profile that was lost; 3 where an account is gone (GetItem, AdminGetUser,
  * DeleteItem). One more where the link is wrong, or the account has changed since a hint that knew no link; one more for a new account
  * of which the `sub` alone is told, and three if it is federated.
  *
@@ -184,6 +184,12 @@ export function recordUser({
 			if (!user) {
 				const userId = yield* linkedUserId(account);
 				({ user, outcome } = yield* register(account, userId));
+				// No link is to be written, which would tell that the account is gone meanwhile, and with it the profile that was found lost.
+				if (account.userId === user.userId) {
+					account = yield* findAccount(sub, account.identity.username);
+					if (!account) return err(accountNotFound);
+					isOlderThanUser = false;
+				}
 			}
 
 			for (let attempt = 1; !hasIdentity(user, account.identity); attempt++) {

@@ -60,7 +60,7 @@ export async function roundTrips(stack: Stack): Promise<Figure[]> {
 	const changed = { ...linked, identity: { ...grace, name: "Grace Hopper" } };
 	await count("recordUser, changed", 3, () => record(changed));
 	await users.remove(grace.sub);
-	await count("recordUser, profile lost", 4, () => record(linked));
+	await count("recordUser, profile lost", 5, () => record(linked));
 	await people.delete(grace.email);
 	await count("recordUser, account gone", 3, () => record({ identity: grace }));
 
