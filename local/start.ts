@@ -27,17 +27,21 @@ async function main(): Promise<void> {
 	process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 	// What --once shall show it has not shown, should it be stopped before.
 	if (flags.once) process.exitCode = 1;
-	const stopped = untilStopped();
+	let isStopped = false;
+	const stopped = untilStopped().then((how) => {
+		isStopped = true;
+		return how;
+	});
 	const begun = performance.now();
 	const stack = await startStack({ port: flags.port });
 	try {
 		tellWhatRuns(stack, performance.now() - begun);
-		const held = await Promise.race([stopped, demonstrate(stack)]);
-		if (held === "stopped") {
-			// The demonstration goes on while the stack closes, and would tell that nothing answers it.
-			console.log = () => {};
-			return;
-		}
+		const shown = demonstrate(stack, (text) => {
+			// It goes on while the stack closes, and would tell that nothing answers it.
+			if (!isStopped) console.log(text);
+		});
+		const held = await Promise.race([stopped, shown]);
+		if (held === "stopped") return;
 		if (!held) tellErrors(stack);
 		process.exitCode = held ? 0 : 1;
 		if (flags.once) return;
@@ -46,7 +50,7 @@ async function main(): Promise<void> {
 	} finally {
 		await stack.close();
 		// A demonstration that was stopped would go on even now.
-		if (await Promise.race([stopped, false])) process.exit();
+		if (isStopped) process.exit();
 	}
 }
 
