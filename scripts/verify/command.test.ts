@@ -110,8 +110,12 @@ async function contentsOf({ settled, outputs, clientOptions }: Stack) {
 }
 
 /** A test after which the stack holds no more than before it; they run one after the other. */
-const it = (title: string, implementation: ImplementationFn<[]>) =>
-	test.serial(title, async (t) => {
+const it = (
+	title: string,
+	implementation: ImplementationFn<[]>,
+	declare: (title: string, implementation: ImplementationFn<[]>) => void = test.serial,
+) =>
+	declare(title, async (t) => {
 		const before = await contentsOf(stack);
 		await implementation(t);
 		t.deepEqual(await contentsOf(stack), before);
@@ -352,59 +356,74 @@ it("where the table fails in the middle, that and what is left in it are told", 
 	await removeAsTold(left[0]);
 });
 
+/** For signals, of which Windows has none but the end of a process, and for scripts that name what runs them. */
+const onPosix = process.platform === "win32" ? test.serial.skip : test.serial;
+
 for (const [signal, expected] of [
 	["SIGINT", 130],
 	["SIGTERM", 143],
 	["SIGHUP", 129],
 ] as const) {
-	it(`${signal} ends it at once, and leaves nothing`, async (t) => {
-		const lift = begin(noTrail, busDown);
-		const waiting = called("GetItem").then(() => called("GetItem"));
-		const child = start([...placeOf(stack), "--json"]);
-		const ended = end(child);
-		await waiting;
-		child.kill(signal);
-		const { output, errors, status } = await ended;
-		lift();
-		t.is(status, expected);
-		t.regex(errors, /^Removing what was made; Ctrl-C again ends at once, [^\n]*\n$/);
-		const { held, interrupted, left } = JSON.parse(output);
-		t.deepEqual({ held, interrupted, left }, { held: false, interrupted: true, left: [] });
-	});
+	it(
+		`${signal} ends it at once, and leaves nothing`,
+		async (t) => {
+			const lift = begin(noTrail, busDown);
+			const waiting = called("GetItem").then(() => called("GetItem"));
+			const child = start([...placeOf(stack), "--json"]);
+			const ended = end(child);
+			await waiting;
+			child.kill(signal);
+			const { output, errors, status } = await ended;
+			lift();
+			t.is(status, expected);
+			t.regex(errors, /^Removing what was made; Ctrl-C again ends at once, [^\n]*\n$/);
+			const { held, interrupted, left } = JSON.parse(output);
+			t.deepEqual({ held, interrupted, left }, { held: false, interrupted: true, left: [] });
+		},
+		onPosix,
+	);
 }
 
-it("interrupted while it signs up, it removes the account that is made yet", async (t) => {
-	const lift = begin({
-		service: "cognito-idp",
-		operation: "SignUp",
-		kind: "delay",
-		milliseconds: 60_000,
-	});
-	const signingUp = called("SignUp");
-	const child = start(placeOf(stack));
-	const ended = end(child);
-	await signingUp;
-	child.kill("SIGINT");
-	// A deletion that does not wait for the answer deletes nothing.
-	await Promise.race([called("AdminDeleteUser"), setTimeout(1_000)]);
-	lift();
-	const { output, status } = await ended;
-	t.is(status, 130);
-	t.is(output, "\nIt was interrupted. Her account and profile are removed.\n");
-});
+it(
+	"interrupted while it signs up, it removes the account that is made yet",
+	async (t) => {
+		const lift = begin({
+			service: "cognito-idp",
+			operation: "SignUp",
+			kind: "delay",
+			milliseconds: 60_000,
+		});
+		const signingUp = called("SignUp");
+		const child = start(placeOf(stack));
+		const ended = end(child);
+		await signingUp;
+		child.kill("SIGINT");
+		// A deletion that does not wait for the answer deletes nothing.
+		await Promise.race([called("AdminDeleteUser"), setTimeout(1_000)]);
+		lift();
+		const { output, status } = await ended;
+		t.is(status, 130);
+		t.is(output, "\nIt was interrupted. Her account and profile are removed.\n");
+	},
+	onPosix,
+);
 
-it("a second Ctrl-C ends it at once, whatever it waits for", async (t) => {
-	const lift = begin({ service: "cognito-idp", operation: "SignUp", kind: "hang" });
-	const signingUp = called("SignUp");
-	const child = start(placeOf(stack));
-	const ended = end(child);
-	await signingUp;
-	child.kill("SIGINT");
-	await once(child.stderr, "data");
-	child.kill("SIGINT");
-	t.is((await ended).signal, "SIGINT");
-	lift();
-});
+it(
+	"a second Ctrl-C ends it at once, whatever it waits for",
+	async (t) => {
+		const lift = begin({ service: "cognito-idp", operation: "SignUp", kind: "hang" });
+		const signingUp = called("SignUp");
+		const child = start(placeOf(stack));
+		const ended = end(child);
+		await signingUp;
+		child.kill("SIGINT");
+		await once(child.stderr, "data");
+		child.kill("SIGINT");
+		t.is((await ended).signal, "SIGINT");
+		lift();
+	},
+	onPosix,
+);
 
 it("when nobody reads its output any more, it goes on, and leaves nothing", async (t) => {
 	const child = start(placeOf(stack));
@@ -415,18 +434,22 @@ it("when nobody reads its output any more, it goes on, and leaves nothing", asyn
 	t.is((await ended)[0], 0);
 });
 
-it("--stack reads where from Pulumi", async (t) => {
-	const bin = await mkdtemp(join(tmpdir(), "pulumi-"));
-	t.teardown(() => rm(bin, { recursive: true }));
-	const outputs = JSON.stringify(JSON.stringify(stack.outputs));
-	await writeFile(join(bin, "pulumi"), `#!${process.execPath}\nconsole.log(${outputs})`, {
-		mode: 0o755,
-	});
-	const flags = ["--stack", "dev", "--endpoint", stack.endpoint];
-	const { errors, status } = await end(start(flags, { ...environment(), PATH: bin }));
-	t.is(errors, "");
-	t.is(status, 0);
-});
+it(
+	"--stack reads where from Pulumi",
+	async (t) => {
+		const bin = await mkdtemp(join(tmpdir(), "pulumi-"));
+		t.teardown(() => rm(bin, { recursive: true }));
+		const outputs = JSON.stringify(JSON.stringify(stack.outputs));
+		await writeFile(join(bin, "pulumi"), `#!${process.execPath}\nconsole.log(${outputs})`, {
+			mode: 0o755,
+		});
+		const flags = ["--stack", "dev", "--endpoint", stack.endpoint];
+		const { errors, status } = await end(start(flags, { ...environment(), PATH: bin }));
+		t.is(errors, "");
+		t.is(status, 0);
+	},
+	onPosix,
+);
 
 test("without a trail, and with passwordAuth false, it says what was skipped, and which setting would show it", async (t) => {
 	const before = await contentsOf(passwordless);
