@@ -58,6 +58,8 @@ async function bundledModule(module: string, constants: Record<string, string>) 
 		legalComments: "none",
 		define: constants,
 		external: otherCredentials,
+		// package.json says that no module is there for what it does when it is loaded, so that what is not used is left out.
+		logOverride: { "ignored-bare-import": "error" },
 		// ES modules, where a package offers them: only of these can esbuild leave out what is not used.
 		mainFields: ["module", "main"],
 		conditions: ["module", "import"],
