@@ -213,11 +213,10 @@ test("a pool that cannot be listed for a while is tried again, and told in the l
 	const execution = await start(scene, { options: {} });
 	t.like(await end(scene, execution), { status: "SUCCEEDED", created: 1, stoppedBy: undefined });
 	const type = "UserPoolUnavailable";
-	t.deepEqual((await history(scene, execution)).failures, [type, type]);
-	t.like(
-		logged(scene, "ERROR").filter(({ by }) => by === "reconcile"),
-		Array(2).fill({ type, reason: "NotAuthorizedException" }),
-	);
+	const { failures } = await history(scene, execution);
+	t.is(failures.filter((failure) => failure === type).length, 2);
+	const errors = logged(scene, "ERROR").filter(({ reason }) => reason === "NotAuthorizedException");
+	t.like(errors, Array(2).fill({ type, by: "reconcile" }));
 });
 
 test("two executions at once leave what one would", async (t) => {

@@ -404,7 +404,10 @@ test("a record is given up after as many retries as the mapping says", async (t)
 	const whole = await program;
 	const resources = whole.resources.map((each) =>
 		each.name === "items" && /EventSourceMapping$/.test(each.type)
-			? { ...each, inputs: { ...each.inputs, maximumRetryAttempts: 1 } }
+			? {
+					...each,
+					inputs: { ...each.inputs, maximumRetryAttempts: 1, maximumRecordAgeInSeconds: -1 },
+				}
 			: each,
 	);
 	const { stack, put, deadLetters } = await open(t, { ...whole, resources });
