@@ -7,7 +7,6 @@ import {
 	UnsupportedError,
 	UserNotFoundError,
 } from "cognito-local/lib/errors";
-import { jwk } from "cognito-local/lib/keys/cognitoLocal.public.json";
 import { DefaultConfig } from "cognito-local/lib/server/config";
 import { Router } from "cognito-local/lib/server/Router";
 import {
@@ -33,10 +32,13 @@ import {
 } from "cognito-local/lib/services/userPoolService";
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
 import { ACCOUNT, declared, type Program } from "../program";
+import { asOneSignIn, claimsOf, openIdDocument } from "./cognitoTokens";
+import { beginSrp, type SrpExchange } from "./srp";
 
 const TRIGGER_LIMIT_MS = 5000;
 const TRIGGER_ATTEMPTS = 3;
 const LARGEST_PAGE = 60;
+const MAILS_KEPT = 1000;
 /** Those that cognito-local calls. */
 const TRIGGERS =
 	/^(CustomMessage|Post(Authentication|Confirmation)|PreSignUp|PreTokenGeneration|UserMigration)$/;
@@ -69,8 +71,21 @@ interface Request {
 	AccessToken?: string;
 	AuthFlow?: string;
 	ChallengeName?: string;
-	ChallengeResponses?: { USERNAME?: string };
-	AuthParameters?: { USERNAME?: string; PASSWORD?: string };
+	ChallengeResponses?: {
+		USERNAME?: string;
+		PASSWORD_CLAIM_SECRET_BLOCK?: string;
+		PASSWORD_CLAIM_SIGNATURE?: string;
+		TIMESTAMP?: string;
+	};
+	AuthParameters?: {
+		USERNAME?: string;
+		PASSWORD?: string;
+		REFRESH_TOKEN?: string;
+		SRP_A?: string;
+	};
+	ClientMetadata?: Record<string, string>;
+	RefreshToken?: string;
+	Token?: string;
 	Session?: string;
 	UserAttributes?: { Name: string; Value?: string }[];
 	DesiredDeliveryMediums?: string[];
@@ -78,13 +93,23 @@ interface Request {
 	PaginationToken?: string;
 }
 
+/** A mail, or a text message, that Cognito would have sent. */
+export interface Mail {
+	readonly to: string;
+	/** What it is for, as the triggers that may word it call it: `CustomMessage_SignUp`, for one. */
+	readonly kind: Parameters<MessagesService["deliver"]>[1];
+	/** The code, or the temporary password of an account that an administrator has made. */
+	readonly code: string;
+	readonly at: Date;
+}
+
 /**
  * Cognito with the declared pool and its app clients: cognito-local, in memory, and corrected where it
  * differs from AWS in what this project relies on.
  *
  * @param trail - takes CloudTrail's record of each call that changes an account, or would.
- * @returns the service; `codeFor`, the last code or temporary password sent to an email address; and `federate`, which makes an
- * account of an identity provider.
+ * @returns the service; `mails`, the last ones, newest last; `onMail`, which tells of each as it is sent; `codeFor`, the last code or
+ * temporary password sent to an email address; and `federate`, which makes an account of an identity provider.
  * Rejects with `pulumi.RunError` for a second pool, or a trigger that cognito-local does not call.
  */
 export async function startCognito(
@@ -93,6 +118,12 @@ export async function startCognito(
 	trail: (record: object) => void,
 ) {
 	const codes = new Map<string, string>();
+	const mails: Mail[] = [];
+	const listeners = new Set<(mail: Mail) => void>();
+	/** By their secret block. */
+	const exchanges = new Map<string, SrpExchange>();
+	/** The sign-ins that have been revoked, each by the id that its tokens share: `origin_jti`. */
+	const revoked = new Set<string | undefined>();
 	const sessions = new Map<string, "open" | "used">();
 	const clock = new DateClock();
 	const cognito = await createPools(program, clock);
@@ -100,15 +131,24 @@ export async function startCognito(
 	// The last argument is for a trigger that encrypts what it sends: of AWS's SDK, and not needed here.
 	const triggers = new TriggersService(clock, cognito, lambda, undefined as never);
 	const tokens = new JwtTokenGenerator(clock, triggers, { IssuerDomain: endpoint.url });
-	const keepCode = async (_: Context, __: User, to: string, message: { __code?: string }) => {
-		if (message.__code !== undefined) codes.set(to.toLowerCase(), message.__code);
-	};
-	const delivery = new MessageDeliveryService({ sendEmail: keepCode, sendSms: keepCode });
+	const sent = async () => {};
+	const delivery = new MessageDeliveryService({ sendEmail: sent, sendSms: sent });
+	const messages = new (class extends MessagesService {
+		override async deliver(...message: Parameters<MessagesService["deliver"]>): Promise<void> {
+			await super.deliver(...message);
+			const [, kind, , , , code, , { Destination: to }] = message;
+			const mail = { to, kind, code, at: clock.get() };
+			codes.set(to.toLowerCase(), code);
+			mails.push(mail);
+			mails.splice(0, mails.length - MAILS_KEPT);
+			for (const listener of listeners) listener(mail);
+		}
+	})(triggers, delivery);
 	const router = Router({
 		clock,
 		cognito,
 		config: DefaultConfig,
-		messages: new MessagesService(triggers, delivery),
+		messages,
 		otp: () => String(randomInt(1_000_000)).padStart(6, "0"),
 		tokenGenerator: {
 			generate: (context, user, groups, client, ...rest) =>
@@ -125,15 +165,118 @@ export async function startCognito(
 		throw new NotAuthorizedError(`Invalid session for the user${why}.`);
 	}
 
+	/** Cognito's own operations take no token of a sign-in that was revoked; whoever else checks a token cannot know. */
+	function refuseRevoked({ AccessToken, AuthParameters, RefreshToken }: Request): void {
+		if (revoked.has(claimsOf(AccessToken).origin_jti)) {
+			throw new NotAuthorizedError("Access Token has been revoked");
+		}
+		if (revoked.has(claimsOf(RefreshToken ?? AuthParameters?.REFRESH_TOKEN).jti)) {
+			throw new NotAuthorizedError("Refresh Token has been revoked");
+		}
+	}
+
+	/** Answers the challenge that a sign-in by SRP begins with, of an account that does not exist too, as AWS does. */
+	async function challengeBySrp({ ClientId = "", AuthParameters }: Request) {
+		const { USERNAME = "", SRP_A = "" } = AuthParameters ?? {};
+		const pool = await cognito.getUserPoolForClientId(context, ClientId);
+		const user = await pool.getUserByUsername(context, USERNAME);
+		const username = user?.Username ?? USERNAME;
+		const poolName = pool.options.Id.split("_")[1] ?? "";
+		const exchange = beginSrp(poolName, username, user?.Password ?? randomUUID(), SRP_A);
+		if (!exchange) throw new InvalidParameterError("SRP_A is not one that the protocol allows.");
+		exchanges.set(exchange.challenge.SECRET_BLOCK, exchange);
+		return {
+			ChallengeName: "PASSWORD_VERIFIER",
+			ChallengeParameters: { ...exchange.challenge, USERNAME: username, USER_ID_FOR_SRP: username },
+		};
+	}
+
+	/** Goes on with the password, once a person has proved by SRP to know it. */
+	async function passwordBySrp(request: Request): Promise<Request> {
+		const { ClientId = "", ClientMetadata = {}, ChallengeResponses = {} } = request;
+		const { USERNAME = "", TIMESTAMP = "" } = ChallengeResponses;
+		const { PASSWORD_CLAIM_SECRET_BLOCK: block = "", PASSWORD_CLAIM_SIGNATURE } =
+			ChallengeResponses;
+		const proof = exchanges.get(block)?.proofAt(TIMESTAMP);
+		exchanges.delete(block);
+		const pool = await cognito.getUserPoolForClientId(context, ClientId);
+		const user = await pool.getUserByUsername(context, USERNAME);
+		if (!user || proof === undefined || PASSWORD_CLAIM_SIGNATURE !== proof) {
+			throw new NotAuthorizedError("Incorrect username or password.");
+		}
+		const AuthParameters = { USERNAME, PASSWORD: user.Password };
+		return { ClientId, ClientMetadata, AuthFlow: "USER_PASSWORD_AUTH", AuthParameters };
+	}
+
+	/** Revokes every sign-in of an account. */
+	async function signOutEverywhere(request: Request): Promise<object> {
+		const poolId = request.UserPoolId ?? (await clientOf(cognito, request))?.UserPoolId ?? "";
+		const pool = await cognito.getUserPool(context, poolId);
+		const username = request.Username ?? claimsOf(request.AccessToken).sub ?? "";
+		const user = await pool.getUserByUsername(context, username);
+		if (!user) throw new UserNotFoundError("User does not exist.");
+		for (const token of user.RefreshTokens) revoked.add(claimsOf(token).jti);
+		return {};
+	}
+
+	/** Does what cognito-local does not, or otherwise, and lets it do the rest. */
+	async function perform(operation: string, request: Request) {
+		const { ClientId = "", RefreshToken, Token = "", ...rest } = request;
+		const local = () => router(operation)(context, request);
+		switch (operation) {
+			case "AdminUserGlobalSignOut":
+			case "GlobalSignOut":
+				return signOutEverywhere(request);
+			case "GetTokensFromRefreshToken": {
+				const AuthParameters = { REFRESH_TOKEN: RefreshToken };
+				const refresh = { ClientId, AuthFlow: "REFRESH_TOKEN_AUTH", AuthParameters };
+				return router("InitiateAuth")(context, refresh);
+			}
+			case "InitiateAuth":
+				return rest.AuthFlow === "USER_SRP_AUTH" ? challengeBySrp(request) : local();
+			case "RespondToAuthChallenge": {
+				if (rest.ChallengeName === "PASSWORD_VERIFIER") {
+					return router("InitiateAuth")(context, await passwordBySrp(request));
+				}
+				const answered = await local();
+				const { RefreshToken: token } = Object(answered.AuthenticationResult);
+				const pool = await cognito.getUserPoolForClientId(context, ClientId);
+				const username = rest.ChallengeResponses?.USERNAME ?? "";
+				const user = await pool.getUserByUsername(context, username);
+				// cognito-local forgets to.
+				if (user && token) await pool.storeRefreshToken(context, token, user);
+				return answered;
+			}
+			case "RevokeToken": {
+				const pool = await cognito.getUserPoolForClientId(context, ClientId);
+				if (!(await pool.getUserByRefreshToken(context, Token))) {
+					throw new CognitoError("UnsupportedTokenTypeException", "It is no refresh token.");
+				}
+				revoked.add(claimsOf(Token).jti);
+				return {};
+			}
+			default:
+				return local();
+		}
+	}
+
 	async function answer(operation: string, request: Request): Promise<object> {
 		try {
 			await refuseAsAws(cognito, operation, request);
+			refuseRevoked(request);
 			const { Session } = request;
 			if (Session !== undefined && operation === "RespondToAuthChallenge") refuseSession(Session);
 			const completed = await completedAsAws(cognito, operation, request);
-			const answered = await router(operation)(context, completed);
+			const answered = await perform(operation, completed);
 			if (Session !== undefined) sessions.set(Session, "used");
 			if (answered.Session !== undefined) sessions.set(answered.Session, "open");
+			if (answered.AuthenticationResult) {
+				const { RefreshToken: used = request.AuthParameters?.REFRESH_TOKEN } = request;
+				return {
+					...answered,
+					AuthenticationResult: asOneSignIn(answered.AuthenticationResult, used),
+				};
+			}
 			if (operation === "DescribeUserPool") return withEstimate(cognito, answered);
 			return operation === "ListUsers" ? pageOf(answered, request) : answered;
 		} catch (error) {
@@ -148,6 +291,13 @@ export async function startCognito(
 	}
 
 	return {
+		mails: (): readonly Mail[] => mails,
+
+		onMail(listener: (mail: Mail) => void): () => void {
+			listeners.add(listener);
+			return () => listeners.delete(listener);
+		},
+
 		codeFor: (email: string): string | undefined => codes.get(email.toLowerCase()),
 
 		async federate(username: string, email: string): Promise<string> {
@@ -168,7 +318,14 @@ export async function startCognito(
 		},
 
 		async service({ operation, body, caller }: Call): Promise<object> {
-			if (operation === "GetSigningKeys") return { keys: [jwk] };
+			if (operation === "GetOpenIdDocument") {
+				const { pool, document }: { pool?: string; document?: string } = body;
+				await cognito.getUserPool(context, String(pool)).catch(() => {
+					const message = `User pool ${pool} does not exist.`;
+					throw new ServiceError("ResourceNotFoundException", message, 404);
+				});
+				return openIdDocument(String(document), `${endpoint.url}/${pool}`);
+			}
 			if (READ_ONLY.test(operation)) return answer(operation, body);
 			// Before the call: afterwards the account may be gone.
 			const known = MAKES_ACCOUNT.test(operation) ? undefined : await subOf(cognito, body);
@@ -406,16 +563,6 @@ async function refuseAsAws(cognito: CognitoServiceImpl, operation: string, reque
 async function clientOf(cognito: CognitoServiceImpl, { ClientId, AccessToken }: Request) {
 	const { client_id = ClientId } = claimsOf(AccessToken);
 	return client_id === undefined ? null : cognito.getAppClient(context, client_id);
-}
-
-/** What an access token says; nothing, if it is none. */
-function claimsOf(accessToken = ""): { sub?: string; client_id?: string } {
-	const [, claims = ""] = accessToken.split(".");
-	try {
-		return JSON.parse(Buffer.from(claims, "base64url").toString());
-	} catch {
-		return {};
-	}
 }
 
 /** An app client that has no list may read and write the standard attributes. */
