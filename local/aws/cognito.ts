@@ -320,10 +320,11 @@ export async function startCognito(
 		async service({ operation, body, caller }: Call): Promise<object> {
 			if (operation === "GetOpenIdDocument") {
 				const { pool, document }: { pool?: string; document?: string } = body;
-				await cognito.getUserPool(context, String(pool)).catch(() => {
+				const pools = declared(program, "aws:cognito/userPool:UserPool");
+				if (!pools.some(({ id }) => id === pool)) {
 					const message = `User pool ${pool} does not exist.`;
 					throw new ServiceError("ResourceNotFoundException", message, 404);
-				});
+				}
 				return openIdDocument(String(document), `${endpoint.url}/${pool}`);
 			}
 			if (READ_ONLY.test(operation)) return answer(operation, body);
