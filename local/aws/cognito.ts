@@ -144,12 +144,13 @@ export async function startCognito(
 			for (const listener of listeners) listener(mail);
 		}
 	})(triggers, delivery);
+	const otp = () => String(randomInt(1_000_000)).padStart(6, "0");
 	const router = Router({
 		clock,
 		cognito,
 		config: DefaultConfig,
 		messages,
-		otp: () => String(randomInt(1_000_000)).padStart(6, "0"),
+		otp,
 		tokenGenerator: {
 			generate: (context, user, groups, client, ...rest) =>
 				tokens.generate(context, readableUser(user, client), groups, client, ...rest),
@@ -219,6 +220,22 @@ export async function startCognito(
 		return {};
 	}
 
+	async function resendCode({ ClientId = "", Username = "", ClientMetadata }: Request) {
+		const pool = await cognito.getUserPoolForClientId(context, ClientId);
+		const user = await pool.getUserByUsername(context, Username);
+		if (!user) throw new UserNotFoundError("User does not exist.");
+		if (user.UserStatus !== "UNCONFIRMED") {
+			throw new InvalidParameterError("User is already confirmed.");
+		}
+		const Destination = attributeValue("email", user.Attributes) ?? "";
+		const to = { AttributeName: "email", DeliveryMedium: "EMAIL", Destination } as const;
+		const poolId = pool.options.Id;
+		const code = otp();
+		await messages.deliver(context, "ResendCode", ClientId, poolId, user, code, ClientMetadata, to);
+		await pool.saveUser(context, { ...user, ConfirmationCode: code });
+		return { CodeDeliveryDetails: to };
+	}
+
 	/** Does what cognito-local does not, or otherwise, and lets it do the rest. */
 	async function perform(operation: string, request: Request) {
 		const { ClientId = "", RefreshToken, Token = "", ...rest } = request;
@@ -234,6 +251,8 @@ export async function startCognito(
 			}
 			case "InitiateAuth":
 				return rest.AuthFlow === "USER_SRP_AUTH" ? challengeBySrp(request) : local();
+			case "ResendConfirmationCode":
+				return resendCode(request);
 			case "RespondToAuthChallenge": {
 				if (rest.ChallengeName === "PASSWORD_VERIFIER") {
 					return router("InitiateAuth")(context, await passwordBySrp(request));
