@@ -185,6 +185,10 @@ test.serial(
 		const [phone, tablet] = [await anotherSignIn(username), await anotherSignIn(username)];
 		await call("RevokeToken", { ClientId, Token: phone.RefreshToken });
 		await assertRevoked(t, phone);
+		const again = await call("RevokeToken", { ClientId, Token: phone.RefreshToken });
+		t.is(again.response.status, 200, "as often as one likes");
+		const mistaken = await call("RevokeToken", { ClientId, Token: phone.AccessToken });
+		t.is(mistaken.answer.__type, "UnsupportedTokenTypeException");
 		const { answer } = await call("GetUser", { AccessToken: tablet.AccessToken });
 		t.truthy(answer.Username, "another sign-in goes on");
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startCognito } from "./aws/cognito";
+import type { Mail } from "./aws/cognitoMails";
 import { startDynamodb } from "./aws/dynamodb";
 import { createEventBus } from "./aws/eventBridge";
 import { startEventSourceMappings } from "./aws/eventSourceMapping";
@@ -107,11 +108,11 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			/** The last lines that a function wrote, by its logical name. */
 			logs: (name: string) => logs.lines(lambda.logGroupOf(name)),
 			/** The last mails that Cognito would have sent, newest last. */
-			mails: cognito.mails,
+			mails: () => cognito.mails.last(),
 			/** Tells of every mail as it is sent; the function returned ends that. */
-			onMail: cognito.onMail,
+			onMail: (listener: (mail: Mail) => void) => cognito.mails.onMail(listener),
 			/** The last code or temporary password that was sent to an email address. */
-			codeFor: cognito.codeFor,
+			codeFor: (email: string) => cognito.mails.codeFor(email),
 			/** Makes an account of an identity provider, such as `Google_1234`, without a trigger; answers its sub. */
 			federate: cognito.federate,
 			onCall: endpoint.onCall,

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import type { Mail } from "./aws/cognito";
+import type { Mail } from "./aws/cognitoMails";
 import { demonstrate } from "./demonstration";
 import { declared } from "./program";
 import { type Stack, startStack } from "./stack";

@@ -16,7 +16,7 @@ import { PurgeQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/cl
 import test from "ava";
 import { People } from "../../testing/people";
 import { type Stack, startStack } from "../stack";
-import type { Mail } from "./cognito";
+import type { Mail } from "./cognitoMails";
 
 // Where cognito-local alone would answer otherwise than AWS.
 

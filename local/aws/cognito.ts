@@ -13,14 +13,12 @@ import {
 	CognitoServiceImpl,
 	DateClock,
 	LambdaService,
-	MessagesService,
 	TriggersService,
 } from "cognito-local/lib/services";
 import type { AppClient } from "cognito-local/lib/services/appClient";
 import { USER_POOL_AWS_DEFAULTS } from "cognito-local/lib/services/cognitoService";
 import type { Context } from "cognito-local/lib/services/context";
 import type { DataStore } from "cognito-local/lib/services/dataStore/dataStore";
-import { MessageDeliveryService } from "cognito-local/lib/services/messageDelivery/messageDelivery";
 import { JwtTokenGenerator } from "cognito-local/lib/services/tokenGenerator";
 import {
 	attribute,
@@ -32,13 +30,13 @@ import {
 } from "cognito-local/lib/services/userPoolService";
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
 import { ACCOUNT, declared, type Program } from "../program";
-import { asOneSignIn, claimsOf, openIdDocument } from "./cognitoTokens";
+import { CognitoMails } from "./cognitoMails";
+import { asOneSignIn, claimsOf, openIdDocument, signInOf } from "./cognitoTokens";
 import { beginSrp, type SrpExchange } from "./srp";
 
 const TRIGGER_LIMIT_MS = 5000;
 const TRIGGER_ATTEMPTS = 3;
 const LARGEST_PAGE = 60;
-const MAILS_KEPT = 1000;
 /** Those that cognito-local calls. */
 const TRIGGERS =
 	/^(CustomMessage|Post(Authentication|Confirmation)|PreSignUp|PreTokenGeneration|UserMigration)$/;
@@ -93,23 +91,12 @@ interface Request {
 	PaginationToken?: string;
 }
 
-/** A mail, or a text message, that Cognito would have sent. */
-export interface Mail {
-	readonly to: string;
-	/** What it is for, as the triggers that may word it call it: `CustomMessage_SignUp`, for one. */
-	readonly kind: Parameters<MessagesService["deliver"]>[1];
-	/** The code, or the temporary password of an account that an administrator has made. */
-	readonly code: string;
-	readonly at: Date;
-}
-
 /**
  * Cognito with the declared pool and its app clients: cognito-local, in memory, and corrected where it
  * differs from AWS in what this project relies on.
  *
  * @param trail - takes CloudTrail's record of each call that changes an account, or would.
- * @returns the service; `mails`, the last ones, newest last; `onMail`, which tells of each as it is sent; `codeFor`, the last code or
- * temporary password sent to an email address; and `federate`, which makes an account of an identity provider.
+ * @returns the service; `mails`, what it has sent; and `federate`, which makes an account of an identity provider.
  * Rejects with `pulumi.RunError` for a second pool, or a trigger that cognito-local does not call.
  */
 export async function startCognito(
@@ -117,13 +104,10 @@ export async function startCognito(
 	endpoint: Endpoint,
 	trail: (record: object) => void,
 ) {
-	const codes = new Map<string, string>();
-	const mails: Mail[] = [];
-	const listeners = new Set<(mail: Mail) => void>();
 	/** By their secret block. */
 	const exchanges = new Map<string, SrpExchange>();
-	/** The sign-ins that have been revoked, each by the id that its tokens share: `origin_jti`. */
-	const revoked = new Set<string | undefined>();
+	/** The sign-ins that have been revoked, by the id that the tokens of each share. */
+	const revoked = new Set<string>();
 	const sessions = new Map<string, "open" | "used">();
 	const clock = new DateClock();
 	const cognito = await createPools(program, clock);
@@ -131,25 +115,13 @@ export async function startCognito(
 	// The last argument is for a trigger that encrypts what it sends: of AWS's SDK, and not needed here.
 	const triggers = new TriggersService(clock, cognito, lambda, undefined as never);
 	const tokens = new JwtTokenGenerator(clock, triggers, { IssuerDomain: endpoint.url });
-	const sent = async () => {};
-	const delivery = new MessageDeliveryService({ sendEmail: sent, sendSms: sent });
-	const messages = new (class extends MessagesService {
-		override async deliver(...message: Parameters<MessagesService["deliver"]>): Promise<void> {
-			await super.deliver(...message);
-			const [, kind, , , , code, , { Destination: to }] = message;
-			const mail = { to, kind, code, at: clock.get() };
-			codes.set(to.toLowerCase(), code);
-			mails.push(mail);
-			mails.splice(0, mails.length - MAILS_KEPT);
-			for (const listener of listeners) listener(mail);
-		}
-	})(triggers, delivery);
+	const mails = new CognitoMails(triggers);
 	const otp = () => String(randomInt(1_000_000)).padStart(6, "0");
 	const router = Router({
 		clock,
 		cognito,
 		config: DefaultConfig,
-		messages,
+		messages: mails,
 		otp,
 		tokenGenerator: {
 			generate: (context, user, groups, client, ...rest) =>
@@ -168,12 +140,19 @@ export async function startCognito(
 
 	/** Cognito's own operations take no token of a sign-in that was revoked; whoever else checks a token cannot know. */
 	function refuseRevoked({ AccessToken, AuthParameters, RefreshToken }: Request): void {
-		if (revoked.has(claimsOf(AccessToken).origin_jti)) {
-			throw new NotAuthorizedError("Access Token has been revoked");
+		const used = { Access: AccessToken, Refresh: RefreshToken ?? AuthParameters?.REFRESH_TOKEN };
+		for (const [which, token] of Object.entries(used)) {
+			if (!revoked.has(signInOf(token) ?? "none")) continue;
+			throw new NotAuthorizedError(`${which} Token has been revoked`);
 		}
-		if (revoked.has(claimsOf(RefreshToken ?? AuthParameters?.REFRESH_TOKEN).jti)) {
-			throw new NotAuthorizedError("Refresh Token has been revoked");
+	}
+
+	function revoke(refreshToken: string): void {
+		const id = signInOf(refreshToken);
+		if (id === undefined || claimsOf(refreshToken).token_use !== undefined) {
+			throw new CognitoError("UnsupportedTokenTypeException", "It is no refresh token.");
 		}
+		revoked.add(id);
 	}
 
 	/** Answers the challenge that a sign-in by SRP begins with, of an account that does not exist too, as AWS does. */
@@ -194,19 +173,20 @@ export async function startCognito(
 
 	/** Goes on with the password, once a person has proved by SRP to know it. */
 	async function passwordBySrp(request: Request): Promise<Request> {
-		const { ClientId = "", ClientMetadata = {}, ChallengeResponses = {} } = request;
-		const { USERNAME = "", TIMESTAMP = "" } = ChallengeResponses;
+		const { ClientId = "", ChallengeResponses = {} } = request;
+		const { TIMESTAMP = "" } = ChallengeResponses;
 		const { PASSWORD_CLAIM_SECRET_BLOCK: block = "", PASSWORD_CLAIM_SIGNATURE } =
 			ChallengeResponses;
-		const proof = exchanges.get(block)?.proofAt(TIMESTAMP);
+		const exchange = exchanges.get(block);
 		exchanges.delete(block);
 		const pool = await cognito.getUserPoolForClientId(context, ClientId);
-		const user = await pool.getUserByUsername(context, USERNAME);
-		if (!user || proof === undefined || PASSWORD_CLAIM_SIGNATURE !== proof) {
+		// Of whom the challenge was, whatever name the answer holds.
+		const user = exchange && (await pool.getUserByUsername(context, exchange.username));
+		if (!user || exchange.proofAt(TIMESTAMP) !== PASSWORD_CLAIM_SIGNATURE) {
 			throw new NotAuthorizedError("Incorrect username or password.");
 		}
-		const AuthParameters = { USERNAME, PASSWORD: user.Password };
-		return { ClientId, ClientMetadata, AuthFlow: "USER_PASSWORD_AUTH", AuthParameters };
+		const AuthParameters = { USERNAME: user.Username, PASSWORD: user.Password };
+		return { ClientId, AuthFlow: "USER_PASSWORD_AUTH", AuthParameters };
 	}
 
 	/** Revokes every sign-in of an account. */
@@ -216,7 +196,7 @@ export async function startCognito(
 		const username = request.Username ?? claimsOf(request.AccessToken).sub ?? "";
 		const user = await pool.getUserByUsername(context, username);
 		if (!user) throw new UserNotFoundError("User does not exist.");
-		for (const token of user.RefreshTokens) revoked.add(claimsOf(token).jti);
+		for (const token of user.RefreshTokens) revoke(token);
 		return {};
 	}
 
@@ -231,7 +211,7 @@ export async function startCognito(
 		const to = { AttributeName: "email", DeliveryMedium: "EMAIL", Destination } as const;
 		const poolId = pool.options.Id;
 		const code = otp();
-		await messages.deliver(context, "ResendCode", ClientId, poolId, user, code, ClientMetadata, to);
+		await mails.deliver(context, "ResendCode", ClientId, poolId, user, code, ClientMetadata, to);
 		await pool.saveUser(context, { ...user, ConfirmationCode: code });
 		return { CodeDeliveryDetails: to };
 	}
@@ -266,14 +246,9 @@ export async function startCognito(
 				if (user && token) await pool.storeRefreshToken(context, token, user);
 				return answered;
 			}
-			case "RevokeToken": {
-				const pool = await cognito.getUserPoolForClientId(context, ClientId);
-				if (!(await pool.getUserByRefreshToken(context, Token))) {
-					throw new CognitoError("UnsupportedTokenTypeException", "It is no refresh token.");
-				}
-				revoked.add(claimsOf(Token).jti);
+			case "RevokeToken":
+				revoke(Token);
 				return {};
-			}
 			default:
 				return local();
 		}
@@ -310,14 +285,7 @@ export async function startCognito(
 	}
 
 	return {
-		mails: (): readonly Mail[] => mails,
-
-		onMail(listener: (mail: Mail) => void): () => void {
-			listeners.add(listener);
-			return () => listeners.delete(listener);
-		},
-
-		codeFor: (email: string): string | undefined => codes.get(email.toLowerCase()),
+		mails,
 
 		async federate(username: string, email: string): Promise<string> {
 			const [declaredPool] = declared(program, "aws:cognito/userPool:UserPool");

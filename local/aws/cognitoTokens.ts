@@ -8,6 +8,8 @@ interface Claims {
 	client_id?: string;
 	jti?: string;
 	origin_jti?: string;
+	/** What it is: a refresh token of cognito-local's does not say. */
+	token_use?: string;
 	iat?: number;
 	exp?: number;
 }
@@ -29,6 +31,12 @@ export function claimsOf(token = ""): Claims {
 	}
 }
 
+/** The id of the sign-in that a token goes back to: that of its refresh token. */
+export function signInOf(token?: string): string | undefined {
+	const { origin_jti, jti } = claimsOf(token);
+	return origin_jti ?? jti;
+}
+
 /**
  * The tokens of a sign-in or a refresh, as AWS has them: by claims that cognito-local leaves out, they tell the id and the time of the
  * sign-in that they go back to.
@@ -36,7 +44,8 @@ export function claimsOf(token = ""): Claims {
  * @param used - the refresh token that they were got with, if they were.
  */
 export function asOneSignIn(result: AuthenticationResult, used = result.RefreshToken) {
-	const { jti: origin_jti, iat: auth_time } = claimsOf(used);
+	const { iat: auth_time } = claimsOf(used);
+	const origin_jti = signInOf(used);
 	const { iat = 0, exp = 0 } = claimsOf(result.AccessToken);
 	const completed = (token: string) => {
 		const [header] = token.split(".");

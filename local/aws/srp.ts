@@ -7,6 +7,7 @@ const k = toNumber(hash(toBytes(N), toBytes(g)));
 
 /** One sign-in by SRP, from Cognito's challenge to the person's proof. */
 export interface SrpExchange {
+	readonly username: string;
 	/** What the client needs to compute its proof, as Cognito names it. */
 	readonly challenge: { SALT: string; SECRET_BLOCK: string; SRP_B: string };
 	/** The proof of whoever knows the password, made at a time in the client's own wording: `PASSWORD_CLAIM_SIGNATURE`. */
@@ -40,6 +41,7 @@ export function beginSrp(
 	const block = randomBytes(64);
 
 	return {
+		username,
 		challenge: {
 			SALT: salt.toString(16),
 			SECRET_BLOCK: block.toString("base64"),
