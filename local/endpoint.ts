@@ -170,7 +170,7 @@ function allowPages({ method, url = "", headers }: IncomingMessage, response: Se
 	response.setHeader("access-control-expose-headers", "x-amzn-errortype");
 	if (!asked) return false;
 	response.setHeader("access-control-allow-methods", "POST");
-	// Without `authorization`, which is what a `*` means too.
+	// A `*` stands for every header but `authorization`: https://fetch.spec.whatwg.org/#cors-preflight-fetch
 	response.setHeader("access-control-allow-headers", "*");
 	response.setHeader("access-control-max-age", "600");
 	return true;
@@ -189,6 +189,7 @@ const SERVICES: Record<string, Call["service"]> = {
 
 /** Tells from an HTTP request which operation of which service it is. */
 function readCall({ method, url = "", headers }: IncomingMessage, body: string): Call {
+	// A browser names the origin of the page that it sends a POST for.
 	const { authorization = "" } = headers.origin === undefined ? headers : {};
 	const caller = /Credential=([^/]+)\//.exec(authorization)?.[1];
 	const [, invoked] = /^\/2015-03-31\/functions\/([^/]+)\/invocations/.exec(url) ?? [];

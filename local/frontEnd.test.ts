@@ -43,10 +43,11 @@ async function register(username: string) {
 	await stack.settled();
 }
 
-/** Both tokens that a person is signed in with, as text. */
+/** Both tokens that a person is signed in with, as text. Rejects if there are none. */
 async function tokens(options = {}) {
 	const { tokens } = await fetchAuthSession(options);
-	return { id: String(tokens?.idToken), access: String(tokens?.accessToken) };
+	if (!tokens?.idToken) throw new Error("Nobody is signed in.");
+	return { id: String(tokens.idToken), access: String(tokens.accessToken) };
 }
 
 /** What the pool answers to a call of one of its public operations. */
