@@ -132,6 +132,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, call:
 	const type = request.headers["content-type"] ?? "application/json";
 	const send = (status: number, body: string) =>
 		response.writeHead(status, { "content-type": type }).end(body);
+	if (allowPages(request, response)) return response.writeHead(204).end();
 	try {
 		const made = readCall(request, await text(request));
 		const answer = await call({ ...made, connection: request.socket });
@@ -152,25 +153,55 @@ async function respond(request: IncomingMessage, response: ServerResponse, call:
 	}
 }
 
+const OPENID_DOCUMENT = /^\/([\w-]+)\/\.well-known\/(jwks\.json|openid-configuration)$/;
+
+/**
+ * Lets pages in a browser call Cognito and read the OpenID documents, as on AWS. They may be of any origin: a developer's server has any
+ * name and port, and what such a page can do is what anybody can who has no key: sign up, or sign in with a password. All else on this
+ * port a page can neither read, as it is not told here that it may, nor call, as `readCall` takes nobody's key from a page.
+ *
+ * @returns whether that was all: the browser has only asked whether it may.
+ */
+function allowPages({ method, url = "", headers }: IncomingMessage, response: ServerResponse) {
+	const asked = method === "OPTIONS" && url === "/";
+	const target = String(headers["x-amz-target"]);
+	if (!asked && !OPENID_DOCUMENT.test(url) && !target.startsWith(COGNITO)) return false;
+	response.setHeader("access-control-allow-origin", "*");
+	response.setHeader("access-control-expose-headers", "x-amzn-errortype");
+	if (!asked) return false;
+	response.setHeader("access-control-allow-methods", "POST");
+	// A `*` stands for every header but `authorization`: https://fetch.spec.whatwg.org/#cors-preflight-fetch
+	response.setHeader("access-control-allow-headers", "*");
+	response.setHeader("access-control-max-age", "600");
+	return true;
+}
+
+const COGNITO = "AWSCognitoIdentityProviderService";
+
 const SERVICES: Record<string, Call["service"]> = {
-	AWSCognitoIdentityProviderService: "cognito-idp",
+	[COGNITO]: "cognito-idp",
 	DynamoDB_20120810: "dynamodb",
 	AWSEvents: "events",
 	AmazonSQS: "sqs",
 	AWSStepFunctions: "states",
+	Logs_20140328: "logs",
 };
 
 /** Tells from an HTTP request which operation of which service it is. */
 function readCall({ method, url = "", headers }: IncomingMessage, body: string): Call {
-	const caller = /Credential=([^/]+)\//.exec(headers.authorization ?? "")?.[1];
+	// A browser names the origin of the page that it sends a POST for.
+	const { authorization = "" } = headers.origin === undefined ? headers : {};
+	const caller = /Credential=([^/]+)\//.exec(authorization)?.[1];
 	const [, invoked] = /^\/2015-03-31\/functions\/([^/]+)\/invocations/.exec(url) ?? [];
 	if (invoked !== undefined) {
 		const InvocationType = headers["x-amz-invocation-type"];
 		const invoke = { FunctionName: decodeURIComponent(invoked), InvocationType, Payload: body };
 		return { service: "lambda", operation: "Invoke", body: invoke, caller };
 	}
-	if (url.endsWith("/.well-known/jwks.json")) {
-		return { service: "cognito-idp", operation: "GetSigningKeys", body: {}, caller };
+	const [, pool, document] = OPENID_DOCUMENT.exec(url) ?? [];
+	if (pool !== undefined) {
+		const body = { pool, document };
+		return { service: "cognito-idp", operation: "GetOpenIdDocument", body, caller };
 	}
 	const target = String(headers["x-amz-target"]);
 	const [prefix = "", operation = ""] = target.split(".");

@@ -51,6 +51,7 @@ const RUN = {
 	"aws:cloudwatch/eventBus:EventBus": aws.cloudwatch.EventBus,
 	"aws:cloudwatch/eventRule:EventRule": aws.cloudwatch.EventRule,
 	"aws:cloudwatch/eventTarget:EventTarget": aws.cloudwatch.EventTarget,
+	"aws:cloudwatch/logGroup:LogGroup": aws.cloudwatch.LogGroup,
 	"aws:cognito/userPool:UserPool": aws.cognito.UserPool,
 	"aws:cognito/userPoolClient:UserPoolClient": aws.cognito.UserPoolClient,
 	"aws:dynamodb/table:Table": aws.dynamodb.Table,

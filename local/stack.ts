@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startCognito } from "./aws/cognito";
+import type { Mail } from "./aws/cognitoMails";
 import { startDynamodb } from "./aws/dynamodb";
 import { createEventBus } from "./aws/eventBridge";
 import { startEventSourceMappings } from "./aws/eventSourceMapping";
@@ -47,7 +48,7 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 		const program = options.program ?? (await evaluate({ ...options, endpoint: endpoint.url }));
 		const authorize = createPermissions(program);
 		const faults = createFaults(endpoint.pause);
-		const logs = createLogs();
+		const logs = createLogs(program);
 		const lambda = await startLambda(program, endpoint, directory);
 		started.push(lambda);
 		const bus = createEventBus(program, endpoint);
@@ -106,8 +107,12 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			trail: bus.trail,
 			/** The last lines that a function wrote, by its logical name. */
 			logs: (name: string) => logs.lines(lambda.logGroupOf(name)),
+			/** The last mails that Cognito would have sent, newest last. */
+			mails: () => cognito.mails.last(),
+			/** Tells of every mail as it is sent; the function returned ends that. */
+			onMail: (listener: (mail: Mail) => void) => cognito.mails.onMail(listener),
 			/** The last code or temporary password that was sent to an email address. */
-			codeFor: cognito.codeFor,
+			codeFor: (email: string) => cognito.mails.codeFor(email),
 			/** Makes an account of an identity provider, such as `Google_1234`, without a trigger; answers its sub. */
 			federate: cognito.federate,
 			onCall: endpoint.onCall,

@@ -69,6 +69,8 @@ test.serial(
 		t.is(status, 0);
 		t.regex(output, /^The program declares \d+ resources, in write mode (event|immediate); up in/);
 		t.notRegex(output, /✖/);
+		const mail = /\n✉ Ada@Example\.com: (\d{6}) to confirm the sign-up\n/.exec(output);
+		t.true(output.includes(`✔ confirms with the code from the mail\n  code ${mail?.[1]}\n`));
 		t.regex(output, /✔ signs in, and the ID token carries the userId\n {2}custom:userId \S+\n/);
 		t.regex(output, /(\n {2}User(Created|Updated|Removed) \S+){4}\n$/);
 	},

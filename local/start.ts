@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import type { Mail } from "./aws/cognitoMails";
 import { demonstrate } from "./demonstration";
 import { declared } from "./program";
 import { type Stack, startStack } from "./stack";
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
 	});
 	const begun = performance.now();
 	const stack = await startStack({ port: flags.port });
+	stack.onMail(tellMail);
 	try {
 		tellWhatRuns(stack, performance.now() - begun);
 		const shown = demonstrate(stack, (text) => {
@@ -120,6 +122,20 @@ function tellWhatRuns({ program, notRun }: Stack, milliseconds: number): void {
 		if (names.length > 0) console.log(styleText("dim", `${what}: ${names.join(", ")}.`));
 	}
 	console.log();
+}
+
+const PURPOSES: Record<Mail["kind"], string> = {
+	AdminCreateUser: "is the temporary password",
+	Authentication: "to sign in",
+	ForgotPassword: "to set a new password",
+	ResendCode: "to confirm the sign-up",
+	SignUp: "to confirm the sign-up",
+	UpdateUserAttribute: "to verify the change",
+	VerifyUserAttribute: "to verify the address",
+};
+
+function tellMail({ to, kind, code }: Mail): void {
+	console.log(`${styleText("cyan", "✉")} ${to}: ${code} ${PURPOSES[kind]}`);
 }
 
 /** Shows the last errors that each function has logged. */

@@ -16,6 +16,7 @@ import { PurgeQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/cl
 import test from "ava";
 import { People } from "../../testing/people";
 import { type Stack, startStack } from "../stack";
+import type { Mail } from "./cognitoMails";
 
 // Where cognito-local alone would answer otherwise than AWS.
 
@@ -139,6 +140,43 @@ test("the temporary password of an account made by an administrator comes in a m
 	const MessageAction = "SUPPRESS";
 	await cognito.send(new AdminCreateUserCommand({ UserPoolId, Username: silent, MessageAction }));
 	t.is(stack.codeFor(silent), undefined);
+});
+
+test("a client signs in only by the flows that it allows", async (t) => {
+	const AuthParameters = { USERNAME: "ada@example.com", SRP_A: "2" };
+	const bySrp = new InitiateAuthCommand({ ClientId, AuthFlow: "USER_SRP_AUTH", AuthParameters });
+	await t.throwsAsync(cognito.send(bySrp), {
+		name: "InvalidParameterException",
+		message: "USER_SRP_AUTH flow not enabled for this client",
+	});
+});
+
+test("every mail can be read, newest last: to whom, what for, and the code", async (t) => {
+	const [email, changed, invited] = ["Mailed@example.com", "New@example.com", "asked@example.com"];
+	const told: Mail[] = [];
+	const stop = stack.onMail((mail) => told.push(mail));
+	await people.signUp(email);
+	await people.confirm(email);
+	await people.forgetPassword(email);
+	await people.changeEmail(email, changed);
+	await cognito.send(new AdminCreateUserCommand({ UserPoolId, Username: invited }));
+	stop();
+	await people.signUp("afterwards@example.com");
+	const expected = [
+		[email, "SignUp"],
+		[email, "ForgotPassword"],
+		[changed, "UpdateUserAttribute"],
+		[invited, "AdminCreateUser"],
+	];
+	for (const mails of [told, stack.mails()]) {
+		const ours = mails.filter(({ to }) => expected.some(([address]) => address === to));
+		t.deepEqual(
+			ours.map(({ to, kind }) => [to, kind]),
+			expected,
+		);
+		t.is(ours.at(-1)?.code, stack.codeFor(invited));
+	}
+	t.false(told.some(({ to }) => to === "afterwards@example.com"));
 });
 
 test("a challenge is answered once, in the session that came with it", async (t) => {

@@ -7,21 +7,18 @@ import {
 	UnsupportedError,
 	UserNotFoundError,
 } from "cognito-local/lib/errors";
-import { jwk } from "cognito-local/lib/keys/cognitoLocal.public.json";
 import { DefaultConfig } from "cognito-local/lib/server/config";
 import { Router } from "cognito-local/lib/server/Router";
 import {
 	CognitoServiceImpl,
 	DateClock,
 	LambdaService,
-	MessagesService,
 	TriggersService,
 } from "cognito-local/lib/services";
 import type { AppClient } from "cognito-local/lib/services/appClient";
 import { USER_POOL_AWS_DEFAULTS } from "cognito-local/lib/services/cognitoService";
 import type { Context } from "cognito-local/lib/services/context";
 import type { DataStore } from "cognito-local/lib/services/dataStore/dataStore";
-import { MessageDeliveryService } from "cognito-local/lib/services/messageDelivery/messageDelivery";
 import { JwtTokenGenerator } from "cognito-local/lib/services/tokenGenerator";
 import {
 	attribute,
@@ -33,6 +30,9 @@ import {
 } from "cognito-local/lib/services/userPoolService";
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
 import { ACCOUNT, declared, type Program } from "../program";
+import { CognitoMails } from "./cognitoMails";
+import { asOneSignIn, claimsOf, openIdDocument, signInOf } from "./cognitoTokens";
+import { beginSrp, type SrpExchange } from "./srp";
 
 const TRIGGER_LIMIT_MS = 5000;
 const TRIGGER_ATTEMPTS = 3;
@@ -69,8 +69,21 @@ interface Request {
 	AccessToken?: string;
 	AuthFlow?: string;
 	ChallengeName?: string;
-	ChallengeResponses?: { USERNAME?: string };
-	AuthParameters?: { USERNAME?: string; PASSWORD?: string };
+	ChallengeResponses?: {
+		USERNAME?: string;
+		PASSWORD_CLAIM_SECRET_BLOCK?: string;
+		PASSWORD_CLAIM_SIGNATURE?: string;
+		TIMESTAMP?: string;
+	};
+	AuthParameters?: {
+		USERNAME?: string;
+		PASSWORD?: string;
+		REFRESH_TOKEN?: string;
+		SRP_A?: string;
+	};
+	ClientMetadata?: Record<string, string>;
+	RefreshToken?: string;
+	Token?: string;
 	Session?: string;
 	UserAttributes?: { Name: string; Value?: string }[];
 	DesiredDeliveryMediums?: string[];
@@ -83,8 +96,7 @@ interface Request {
  * differs from AWS in what this project relies on.
  *
  * @param trail - takes CloudTrail's record of each call that changes an account, or would.
- * @returns the service; `codeFor`, the last code or temporary password sent to an email address; and `federate`, which makes an
- * account of an identity provider.
+ * @returns the service; `mails`, what it has sent; and `federate`, which makes an account of an identity provider.
  * Rejects with `pulumi.RunError` for a second pool, or a trigger that cognito-local does not call.
  */
 export async function startCognito(
@@ -92,7 +104,10 @@ export async function startCognito(
 	endpoint: Endpoint,
 	trail: (record: object) => void,
 ) {
-	const codes = new Map<string, string>();
+	/** By their secret block. */
+	const exchanges = new Map<string, SrpExchange>();
+	/** The sign-ins that have been revoked, by the id that the tokens of each share. */
+	const revoked = new Set<string>();
 	const sessions = new Map<string, "open" | "used">();
 	const clock = new DateClock();
 	const cognito = await createPools(program, clock);
@@ -100,16 +115,14 @@ export async function startCognito(
 	// The last argument is for a trigger that encrypts what it sends: of AWS's SDK, and not needed here.
 	const triggers = new TriggersService(clock, cognito, lambda, undefined as never);
 	const tokens = new JwtTokenGenerator(clock, triggers, { IssuerDomain: endpoint.url });
-	const keepCode = async (_: Context, __: User, to: string, message: { __code?: string }) => {
-		if (message.__code !== undefined) codes.set(to.toLowerCase(), message.__code);
-	};
-	const delivery = new MessageDeliveryService({ sendEmail: keepCode, sendSms: keepCode });
+	const mails = new CognitoMails(triggers);
+	const otp = () => String(randomInt(1_000_000)).padStart(6, "0");
 	const router = Router({
 		clock,
 		cognito,
 		config: DefaultConfig,
-		messages: new MessagesService(triggers, delivery),
-		otp: () => String(randomInt(1_000_000)).padStart(6, "0"),
+		messages: mails,
+		otp,
 		tokenGenerator: {
 			generate: (context, user, groups, client, ...rest) =>
 				tokens.generate(context, readableUser(user, client), groups, client, ...rest),
@@ -125,15 +138,139 @@ export async function startCognito(
 		throw new NotAuthorizedError(`Invalid session for the user${why}.`);
 	}
 
+	/** Cognito's own operations take no token of a sign-in that was revoked; whoever else checks a token cannot know. */
+	function refuseRevoked({ AccessToken, AuthParameters, RefreshToken }: Request): void {
+		const used = { Access: AccessToken, Refresh: RefreshToken ?? AuthParameters?.REFRESH_TOKEN };
+		for (const [which, token] of Object.entries(used)) {
+			if (!revoked.has(signInOf(token) ?? "none")) continue;
+			throw new NotAuthorizedError(`${which} Token has been revoked`);
+		}
+	}
+
+	function revoke(refreshToken: string): void {
+		const id = signInOf(refreshToken);
+		if (id === undefined || claimsOf(refreshToken).token_use !== undefined) {
+			throw new CognitoError("UnsupportedTokenTypeException", "It is no refresh token.");
+		}
+		revoked.add(id);
+	}
+
+	/** Answers the challenge that a sign-in by SRP begins with, of an account that does not exist too, as AWS does. */
+	async function challengeBySrp({ ClientId = "", AuthParameters }: Request) {
+		const { USERNAME = "", SRP_A = "" } = AuthParameters ?? {};
+		const pool = await cognito.getUserPoolForClientId(context, ClientId);
+		const user = await pool.getUserByUsername(context, USERNAME);
+		const username = user?.Username ?? USERNAME;
+		const poolName = pool.options.Id.split("_")[1] ?? "";
+		const exchange = beginSrp(poolName, username, user?.Password ?? randomUUID(), SRP_A);
+		if (!exchange) throw new InvalidParameterError("SRP_A is not one that the protocol allows.");
+		exchanges.set(exchange.challenge.SECRET_BLOCK, exchange);
+		return {
+			ChallengeName: "PASSWORD_VERIFIER",
+			ChallengeParameters: { ...exchange.challenge, USERNAME: username, USER_ID_FOR_SRP: username },
+		};
+	}
+
+	/** Goes on with the password, once a person has proved by SRP to know it. */
+	async function passwordBySrp(request: Request): Promise<Request> {
+		const { ClientId = "", ChallengeResponses = {} } = request;
+		const { TIMESTAMP = "" } = ChallengeResponses;
+		const { PASSWORD_CLAIM_SECRET_BLOCK: block = "", PASSWORD_CLAIM_SIGNATURE } =
+			ChallengeResponses;
+		const exchange = exchanges.get(block);
+		exchanges.delete(block);
+		const pool = await cognito.getUserPoolForClientId(context, ClientId);
+		// Of whom the challenge was, whatever name the answer holds.
+		const user = exchange && (await pool.getUserByUsername(context, exchange.username));
+		if (!user || exchange.proofAt(TIMESTAMP) !== PASSWORD_CLAIM_SIGNATURE) {
+			throw new NotAuthorizedError("Incorrect username or password.");
+		}
+		const AuthParameters = { USERNAME: user.Username, PASSWORD: user.Password };
+		return { ClientId, AuthFlow: "USER_PASSWORD_AUTH", AuthParameters };
+	}
+
+	/** Revokes every sign-in of an account. */
+	async function signOutEverywhere(request: Request): Promise<object> {
+		const poolId = request.UserPoolId ?? (await clientOf(cognito, request))?.UserPoolId ?? "";
+		const pool = await cognito.getUserPool(context, poolId);
+		const username = request.Username ?? claimsOf(request.AccessToken).sub ?? "";
+		const user = await pool.getUserByUsername(context, username);
+		if (!user) throw new UserNotFoundError("User does not exist.");
+		for (const token of user.RefreshTokens) revoke(token);
+		return {};
+	}
+
+	async function resendCode({ ClientId = "", Username = "", ClientMetadata }: Request) {
+		const pool = await cognito.getUserPoolForClientId(context, ClientId);
+		const user = await pool.getUserByUsername(context, Username);
+		if (!user) throw new UserNotFoundError("User does not exist.");
+		if (user.UserStatus !== "UNCONFIRMED") {
+			throw new InvalidParameterError("User is already confirmed.");
+		}
+		const Destination = attributeValue("email", user.Attributes) ?? "";
+		const to = { AttributeName: "email", DeliveryMedium: "EMAIL", Destination } as const;
+		const poolId = pool.options.Id;
+		const code = otp();
+		await mails.deliver(context, "ResendCode", ClientId, poolId, user, code, ClientMetadata, to);
+		await pool.saveUser(context, { ...user, ConfirmationCode: code });
+		return { CodeDeliveryDetails: to };
+	}
+
+	/** Does what cognito-local does not, or otherwise, and lets it do the rest. */
+	async function perform(operation: string, request: Request) {
+		const { ClientId = "", RefreshToken, Token = "", ...rest } = request;
+		const local = () => router(operation)(context, request);
+		switch (operation) {
+			case "AdminUserGlobalSignOut":
+			case "GlobalSignOut":
+				return signOutEverywhere(request);
+			case "GetTokensFromRefreshToken": {
+				const AuthParameters = { REFRESH_TOKEN: RefreshToken };
+				const refresh = { ClientId, AuthFlow: "REFRESH_TOKEN_AUTH", AuthParameters };
+				return router("InitiateAuth")(context, refresh);
+			}
+			case "InitiateAuth":
+				return rest.AuthFlow === "USER_SRP_AUTH" ? challengeBySrp(request) : local();
+			case "ResendConfirmationCode":
+				return resendCode(request);
+			case "RespondToAuthChallenge": {
+				if (rest.ChallengeName === "PASSWORD_VERIFIER") {
+					return router("InitiateAuth")(context, await passwordBySrp(request));
+				}
+				const answered = await local();
+				const { RefreshToken: token } = Object(answered.AuthenticationResult);
+				const pool = await cognito.getUserPoolForClientId(context, ClientId);
+				const username = rest.ChallengeResponses?.USERNAME ?? "";
+				const user = await pool.getUserByUsername(context, username);
+				// cognito-local forgets to.
+				if (user && token) await pool.storeRefreshToken(context, token, user);
+				return answered;
+			}
+			case "RevokeToken":
+				revoke(Token);
+				return {};
+			default:
+				return local();
+		}
+	}
+
 	async function answer(operation: string, request: Request): Promise<object> {
 		try {
 			await refuseAsAws(cognito, operation, request);
+			refuseRevoked(request);
 			const { Session } = request;
 			if (Session !== undefined && operation === "RespondToAuthChallenge") refuseSession(Session);
 			const completed = await completedAsAws(cognito, operation, request);
-			const answered = await router(operation)(context, completed);
+			const answered = await perform(operation, completed);
 			if (Session !== undefined) sessions.set(Session, "used");
 			if (answered.Session !== undefined) sessions.set(answered.Session, "open");
+			if (answered.AuthenticationResult) {
+				const { RefreshToken: used = request.AuthParameters?.REFRESH_TOKEN } = request;
+				return {
+					...answered,
+					AuthenticationResult: asOneSignIn(answered.AuthenticationResult, used),
+				};
+			}
 			if (operation === "DescribeUserPool") return withEstimate(cognito, answered);
 			return operation === "ListUsers" ? pageOf(answered, request) : answered;
 		} catch (error) {
@@ -148,7 +285,7 @@ export async function startCognito(
 	}
 
 	return {
-		codeFor: (email: string): string | undefined => codes.get(email.toLowerCase()),
+		mails,
 
 		async federate(username: string, email: string): Promise<string> {
 			const [declaredPool] = declared(program, "aws:cognito/userPool:UserPool");
@@ -168,7 +305,15 @@ export async function startCognito(
 		},
 
 		async service({ operation, body, caller }: Call): Promise<object> {
-			if (operation === "GetSigningKeys") return { keys: [jwk] };
+			if (operation === "GetOpenIdDocument") {
+				const { pool, document }: { pool?: string; document?: string } = body;
+				const pools = declared(program, "aws:cognito/userPool:UserPool");
+				if (!pools.some(({ id }) => id === pool)) {
+					const message = `User pool ${pool} does not exist.`;
+					throw new ServiceError("ResourceNotFoundException", message, 404);
+				}
+				return openIdDocument(String(document), `${endpoint.url}/${pool}`);
+			}
 			if (READ_ONLY.test(operation)) return answer(operation, body);
 			// Before the call: afterwards the account may be gone.
 			const known = MAKES_ACCOUNT.test(operation) ? undefined : await subOf(cognito, body);
@@ -406,16 +551,6 @@ async function refuseAsAws(cognito: CognitoServiceImpl, operation: string, reque
 async function clientOf(cognito: CognitoServiceImpl, { ClientId, AccessToken }: Request) {
 	const { client_id = ClientId } = claimsOf(AccessToken);
 	return client_id === undefined ? null : cognito.getAppClient(context, client_id);
-}
-
-/** What an access token says; nothing, if it is none. */
-function claimsOf(accessToken = ""): { sub?: string; client_id?: string } {
-	const [, claims = ""] = accessToken.split(".");
-	try {
-		return JSON.parse(Buffer.from(claims, "base64url").toString());
-	} catch {
-		return {};
-	}
 }
 
 /** An app client that has no list may read and write the standard attributes. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import {
 	DeleteMessageCommand,
 	GetQueueAttributesCommand,
+	ListQueuesCommand,
 	PurgeQueueCommand,
 	ReceiveMessageCommand,
 	SendMessageBatchCommand,
@@ -127,6 +128,12 @@ test("a message is hidden from others until it is deleted, and a purge empties a
 	await send(OTHER, "3");
 	await sqs.send(new PurgeQueueCommand({ QueueUrl }));
 	t.deepEqual(await count(), ["0", "0"]);
+});
+
+test("queues are listed by how their names begin", async (t) => {
+	const { sqs, queue } = await open(t);
+	const { QueueUrls } = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: "deadL" }));
+	t.deepEqual(QueueUrls, [queue(DEAD_LETTERS).QueueUrl ?? ""]);
 });
 
 test("a dead-letter queue that is not declared stops the start", async (t) => {

@@ -29,6 +29,8 @@ interface Message {
 
 interface Queue {
 	readonly arn: string;
+	readonly url: string;
+	/** Of its URL. */
 	readonly path: string;
 	readonly hiddenSeconds: number;
 	readonly redrive: { deadLetterTargetArn?: string; maxReceiveCount?: number };
@@ -39,6 +41,7 @@ interface Queue {
 /** The fields of SQS's requests that are read here. */
 interface Request {
 	QueueUrl?: string;
+	QueueNamePrefix?: string;
 	MessageBody?: string;
 	Entries?: { Id: string; MessageBody: string }[];
 	MaxNumberOfMessages?: number;
@@ -68,7 +71,14 @@ export function createSqs(program: Program) {
 		const redrive = JSON.parse(inputs.redrivePolicy ?? "{}");
 		if (inputs.redrivePolicy !== undefined) queueUrl(program, redrive.deadLetterTargetArn);
 		const hiddenSeconds = inputs.visibilityTimeoutSeconds ?? 30;
-		return { arn, path: new URL(id).pathname, hiddenSeconds, redrive, messages: new Set() };
+		return {
+			arn,
+			url: id,
+			path: new URL(id).pathname,
+			hiddenSeconds,
+			redrive,
+			messages: new Set(),
+		};
 	});
 	const listeners: ((queueArn: string) => void)[] = [];
 
@@ -149,6 +159,11 @@ export function createSqs(program: Program) {
 			if (operation === "StartMessageMoveTask") {
 				move(request);
 				return { TaskHandle: randomUUID() };
+			}
+			if (operation === "ListQueues") {
+				const { QueueNamePrefix: prefix = "" } = request;
+				const named = queues.filter(({ path }) => path.split("/").at(-1)?.startsWith(prefix));
+				return { QueueUrls: named.map(({ url }) => url) };
 			}
 			const queue = byUrl(request.QueueUrl);
 			const { messages } = queue;
