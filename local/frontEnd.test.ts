@@ -16,7 +16,8 @@ import {
 	updateUserAttributes,
 } from "aws-amplify/auth";
 import { JwtVerifier } from "aws-jwt-verify";
-import { type Stack, startStack } from "./stack";
+import { startTestStack } from "../testing/testStack";
+import type { Stack } from "./stack";
 
 // Amplify itself, as in a browser's application; it keeps one session for the whole process, so that one test runs after another.
 
@@ -25,7 +26,7 @@ const newPassword = "Difference-1822";
 let stack: Stack;
 
 test.before(async () => {
-	stack = await startStack();
+	stack = await startTestStack();
 	const { userPoolId = "", userPoolClientId = "" } = stack.outputs;
 	Amplify.configure({
 		Auth: { Cognito: { userPoolId, userPoolClientId, userPoolEndpoint: stack.endpoint } },
