@@ -440,9 +440,13 @@ test("whatever a trigger fails on, is throttled at or is slow with raises an ala
 		const once = { datapoints: [1, 5], actions };
 		t.like(watched(program, `${name}-errors`), {
 			...once,
-			expression: "m0 + m1",
 			threshold: 0,
-			metrics: [{ metricName: `${name}-errors` }, { ...lambda, metricName: "Errors" }],
+			metrics: [{ metricName: `${name}-errors` }],
+		});
+		t.like(watched(program, `${name}-crashes`), {
+			...once,
+			threshold: 0,
+			metrics: [{ ...lambda, metricName: "Errors" }],
 		});
 		t.like(one(program, "filter", `${name}-errors`).inputs, {
 			logGroupName: one(program, "logGroup", name).physicalName,
@@ -498,8 +502,17 @@ test("a consumer that is behind, that goes on failing, or whose events rest rais
 		actions,
 		threshold: 0,
 		datapoints: [3, 5],
-		metrics: [{ metricName: "recordUser-errors", period: 300 }],
+		expression: "m0 + m1",
+		metrics: [{ metricName: "recordUser-errors", period: 300 }, { metricName: "Errors" }],
 	});
+});
+
+test("every alarm is mailed when it begins and when it is over", async (t) => {
+	const program = await declare();
+	const topic = [one(program, "topic", "alarms").arn];
+	for (const { name, inputs } of all(program, "alarm")) {
+		t.like(inputs, { alarmActions: topic, okActions: topic }, name);
+	}
 });
 
 test("an alarm's mail names the log group that says why, or the queue in which something rests", async (t) => {
@@ -507,6 +520,7 @@ test("an alarm's mail names the log group that says why, or the queue in which s
 	const mail = (name: string) => String(one(program, "alarm", name).inputs.alarmDescription);
 	for (const [alarm, fn] of [
 		["postConfirmation-errors", "postConfirmation"],
+		["postConfirmation-crashes", "postConfirmation"],
 		["postAuthentication-errors", "postAuthentication"],
 		["recordUser-failing", "recordUser"],
 		["publishChanges-age", "publishChanges"],

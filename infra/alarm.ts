@@ -22,7 +22,7 @@ export interface AlarmArgs {
 }
 
 /**
- * An alarm that goes to a topic when what it watches is over a threshold. It looks at five periods and not at the newest alone, whose
+ * An alarm that goes to a topic when what it watches is over a threshold, and again when it no longer is. It looks at five periods and not at the newest alone, whose
  * data may be late: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
  */
 export class Alarm extends aws.cloudwatch.MetricAlarm {
@@ -42,6 +42,7 @@ export class Alarm extends aws.cloudwatch.MetricAlarm {
 			datapointsToAlarm: args.datapoints ?? 1,
 			treatMissingData: "notBreaching",
 			alarmActions: [args.topic.arn],
+			okActions: [args.topic.arn],
 		});
 	}
 }

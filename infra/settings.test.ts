@@ -46,8 +46,11 @@ for (const [name, value, allowedValues] of [
 	["logRetentionDays", "31", "one of 1, 3, 5, 7, 14,"],
 	["alarmEmail", "nobody", "an email address, or empty for no mail"],
 	["passwordAuth", "yes", "true or false"],
-	["reconcileSchedule", "daily", "rate(...), cron(...) or at(...), as EventBridge Scheduler"],
-	["reconcileSchedule", "rate(1 day", "rate(...), cron(...) or at(...), as EventBridge Scheduler"],
+	["reconcileSchedule", "daily", "rate(2 hours), cron(0 4 * * ? *) or at(2027-01-01T04:00:00)"],
+	["reconcileSchedule", "rate(1 day", "rate(2 hours), cron(0 4 * * ? *) or at("],
+	["reconcileSchedule", "rate(1 banana)", "rate(2 hours), cron(0 4 * * ? *) or at("],
+	["reconcileSchedule", "cron(0 4 * *)", "rate(2 hours), cron(0 4 * * ? *) or at("],
+	["reconcileSchedule", "at(tomorrow)", "rate(2 hours), cron(0 4 * * ? *) or at("],
 	["reconcilePrune", "", "true or false"],
 	["emailFrom", "Shop", "an address or Name <address>, the name in double quotes"],
 	["emailFrom", "Shop, Inc. <no-reply@example.com>", "an address or Name <address>, the name in"],
@@ -67,7 +70,13 @@ for (const [name, value, allowedValues] of [
 }
 
 test("reconcileSchedule is a rate, a cron expression or a time, and none where it is empty", (t) => {
-	for (const reconcileSchedule of ["", "rate(12 hours)", "cron(0 3 * * ? *)"]) {
+	for (const reconcileSchedule of [
+		"",
+		"rate(1 day)",
+		"rate(12 hours)",
+		"cron(0/30 3 ? * MON-FRI *)",
+		"at(2027-01-01T04:00:00)",
+	]) {
 		t.like(read({ reconcileSchedule }), { reconcileSchedule });
 	}
 });

@@ -22,6 +22,10 @@ const boolean: Setting<boolean> = {
 /** An address, or a name and an address; in a name without quotes RFC 5322 leaves a meaning to some characters. */
 const sender = /^$|^[^\s@<>]+@[^\s@<>]+$|^("[^"]+"|[^"(),.:;<>@[\]\\]+) <[^\s@<>]+@[^\s@<>]+>$/;
 
+/** https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html */
+const schedule =
+	/^$|^rate\([1-9]\d* (minute|hour|day)s?\)$|^cron\([^\s()]+( [^\s()]+){5}\)$|^at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)$/;
+
 /** The settings of a stack. To add one, add an entry here, and its type, default and description to Pulumi.yaml. */
 const declared = {
 	writeMode: {
@@ -40,8 +44,8 @@ const declared = {
 	passwordAuth: boolean,
 	reconcileSchedule: {
 		allowed:
-			"rate(...), cron(...) or at(...), as EventBridge Scheduler takes it, or empty for none",
-		parse: (text) => (/^$|^(rate|cron|at)\([^()]+\)$/.test(text) ? text : undefined),
+			"rate(2 hours), cron(0 4 * * ? *) or at(2027-01-01T04:00:00), as EventBridge Scheduler takes them, or empty for none",
+		parse: (text) => (schedule.test(text) ? text : undefined),
 	},
 	reconcilePrune: boolean,
 	emailFrom: {

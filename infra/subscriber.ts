@@ -5,7 +5,7 @@ import { Alarm } from "./alarm";
 import { allow } from "./allow";
 import { BundledFunction, type BundledFunctionArgs } from "./bundledFunction";
 import { DeadLetterQueue, type DeadLetterQueueArgs } from "./deadLetterQueue";
-import { queueMetric } from "./metric";
+import { functionMetric, queueMetric } from "./metric";
 
 const minute = 60;
 const hour = 60 * minute;
@@ -111,8 +111,8 @@ export class Subscriber extends BundledFunction {
 		// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 		new Alarm(`${name}-failing`, {
 			topic: args.alarms,
-			description: pulumi.interpolate`${name} has failed for 15 minutes, and tries again for six hours; its log ${this.logGroup.name} says why.`,
-			metrics: [this.count("errors", '{ $.level = "ERROR" }')],
+			description: pulumi.interpolate`${name} has failed in three of the last five times five minutes; its log ${this.logGroup.name} says why; what may succeed later is tried for six hours.`,
+			metrics: [this.count("errors", '{ $.level = "ERROR" }'), functionMetric("Errors", this)],
 			statistic: "Sum",
 			period: 5 * minute,
 			datapoints: 3,

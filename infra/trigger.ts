@@ -20,8 +20,14 @@ export class Trigger<Event> extends BundledFunction {
 		new Alarm(`${name}-errors`, {
 			topic,
 			description: pulumi.interpolate`${name} could not do its work; its log ${this.logGroup.name} says why. Who signed up or in is recorded by what comes after.`,
-			// As it fails open, Lambda sees no error in most of what fails.
-			metrics: [this.count("errors", '{ $.level = "ERROR" }'), functionMetric("Errors", this)],
+			metrics: [this.count("errors", '{ $.level = "ERROR" }')],
+			statistic: "Sum",
+		});
+		// As it fails open, Lambda sees no error in what it logs itself.
+		new Alarm(`${name}-crashes`, {
+			topic,
+			description: pulumi.interpolate`${name} could not start, crashed or ran out of time, so that people could not sign up or in; its log ${this.logGroup.name} says why.`,
+			metrics: [functionMetric("Errors", this)],
 			statistic: "Sum",
 		});
 		new Alarm(`${name}-throttles`, {
