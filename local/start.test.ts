@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { copyProject, edit } from "../testing/adoptedProject";
 
@@ -14,6 +15,7 @@ interface Surroundings {
 	directory?: string;
 	env?: NodeJS.ProcessEnv;
 	uid?: number;
+	detached?: boolean;
 }
 
 const commandLine = (flags: string[], directory = project) => [
@@ -102,6 +104,25 @@ for (const [what, signal, flags, when, expected] of [
 		t.deepEqual(left(), []);
 	});
 }
+
+testOfSignals(
+	"Ctrl-C while it starts, which its own processes get too, ends it without a word",
+	async (t) => {
+		const { env, left } = withTemporaryDirectory(t);
+		const child = spawnStart(["--port", "0"], { env, detached: true });
+		while (left().length === 0) await setTimeout(20);
+		const end = ended(child);
+		// One of them comes while esbuild bundles.
+		while (child.exitCode === null) {
+			process.kill(-Number(child.pid), "SIGINT");
+			await setTimeout(50);
+		}
+		const { output, errors } = await end;
+		t.is(errors, "");
+		t.is(output, "");
+		t.deepEqual(left(), []);
+	},
+);
 
 testOfSignals("it stops when npm's shell has ended, and has passed no signal on", async (t) => {
 	const { env, left } = withTemporaryDirectory(t);

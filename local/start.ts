@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { styleText } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
@@ -28,22 +29,24 @@ async function main(): Promise<void> {
 	process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 	// What --once shall show it has not shown, should it be stopped before.
 	if (flags.once) process.exitCode = 1;
-	let isStopped = false;
-	const stopped = untilStopped().then((how) => {
-		isStopped = true;
-		return how;
-	});
+	const stop = stopSignal();
+	const stopped = once(stop, "abort");
 	const begun = performance.now();
-	const stack = await startStack({ port: flags.port });
-	stack.onMail(tellMail);
+	const stack = await startStack({ port: flags.port }).catch((error: unknown) => {
+		// Ctrl-C reaches esbuild, too, which then bundles nothing.
+		if (!stop.aborted) throw error;
+	});
+	if (!stack) return;
 	try {
+		if (stop.aborted) return;
+		stack.onMail(tellMail);
 		tellWhatRuns(stack, performance.now() - begun);
 		const shown = demonstrate(stack, (text) => {
 			// It goes on while the stack closes, and would tell that nothing answers it.
-			if (!isStopped) console.log(text);
+			if (!stop.aborted) console.log(text);
 		});
 		const held = await Promise.race([stopped, shown]);
-		if (held === "stopped") return;
+		if (stop.aborted) return;
 		if (!held) tellErrors(stack);
 		process.exitCode = held ? 0 : 1;
 		if (flags.once) return;
@@ -52,23 +55,23 @@ async function main(): Promise<void> {
 	} finally {
 		await stack.close();
 		// A demonstration that was stopped would go on even now.
-		if (isStopped) process.exit();
+		if (stop.aborted) process.exit();
 	}
 }
 
-/** Resolves once Ctrl-C, a signal or a closed terminal says so, nobody reads what is printed, or npm is gone. */
-function untilStopped(): Promise<"stopped"> {
-	return new Promise((resolve) => {
-		const stop = () => resolve("stopped");
-		// For good, and not once: a terminal and npm may both tell of one Ctrl-C.
-		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
-		for (const stream of [process.stdout, process.stderr]) stream.on("error", stop);
-		// A signal that npm gets it sends to the shell that it has started, which may end and pass nothing on.
-		const shell = process.ppid;
-		if (process.env.npm_lifecycle_event !== undefined) {
-			setInterval(() => isRunning(shell) || stop(), 500).unref();
-		}
-	});
+/** Aborts once Ctrl-C, a signal or a closed terminal says so, nobody reads what is printed, or npm is gone. */
+function stopSignal(): AbortSignal {
+	const controller = new AbortController();
+	const stop = () => controller.abort();
+	// For good, and not once: a terminal and npm may both tell of one Ctrl-C.
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
+	for (const stream of [process.stdout, process.stderr]) stream.on("error", stop);
+	// A signal that npm gets it sends to the shell that it has started, which may end and pass nothing on.
+	const shell = process.ppid;
+	if (process.env.npm_lifecycle_event !== undefined) {
+		setInterval(() => isRunning(shell) || stop(), 500).unref();
+	}
+	return controller.signal;
 }
 
 function isRunning(processId: number): boolean {
