@@ -27,8 +27,8 @@ async function main(): Promise<void> {
 	const flags = readFlags();
 	// Node.js 20 is supported here; the SDK's advice to leave it is not for whoever runs this.
 	process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
-	// What --once shall show it has not shown, should it be stopped before.
-	if (flags.once) process.exitCode = 1;
+	// Should it be stopped before it is up.
+	process.exitCode = 1;
 	const stop = stopSignal();
 	const stopped = once(stop, "abort");
 	const begun = performance.now();
@@ -39,6 +39,8 @@ async function main(): Promise<void> {
 	if (!stack) return;
 	try {
 		if (stop.aborted) return;
+		// What --once shall show it has not shown, should it be stopped before.
+		if (!flags.once) process.exitCode = 0;
 		stack.onMail(tellMail);
 		tellWhatRuns(stack, performance.now() - begun);
 		const shown = demonstrate(stack, (text) => {
