@@ -2,6 +2,7 @@ import { styleText } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { demonstrate } from "./demonstration";
+import { servePage } from "./page/page";
 import { declared } from "./program";
 import { type Stack, startStack } from "./stack";
 
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
 	const begun = performance.now();
 	const stack = await startStack({ port: flags.port });
 	try {
+		servePage(stack);
 		tellWhatRuns(stack, performance.now() - begun);
 		const held = await Promise.race([stopped, demonstrate(stack)]);
 		if (held === "stopped") {
@@ -160,6 +162,8 @@ ${lines.join("\n")}
 Reconcile, in another terminal, after these exports:
 
   npm run reconcile -- --user-pool-id ${outputs.userPoolId} --table ${outputs.tableName} --region ${region} --endpoint ${endpoint}
+
+See it: ${endpoint}/
 
 Ctrl-C stops it, and forgets everything.`);
 }
