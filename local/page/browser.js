@@ -75,9 +75,6 @@ async function tell(action, form) {
 	}
 }
 
-const button = (text, label, onclick) =>
-	make("button", { type: "button", ariaLabel: `${text} ${label}`, onclick }, text);
-
 function field({ name, label = words(name), value = "", type = "text" }) {
 	const input = make("input", { name, value, type, autocomplete: "off", spellcheck: false });
 	return make("label", {}, label, input);
@@ -204,7 +201,7 @@ function outageOf({ what }) {
 	row.update = ({ down }) => {
 		write(toggle, `${down ? "Repair" : "Break"} the ${what}`);
 		write(told, `The ${what} ${down ? "is down." : "works."}`);
-		told.className = down ? "down" : "faint";
+		told.className = down ? "state bad" : "faint";
 		toggle.onclick = () => tell(down ? "repair" : "fail", { what });
 	};
 	return row;
@@ -213,53 +210,40 @@ function outageOf({ what }) {
 function personOf({ sub }) {
 	let person;
 	const title = make("h3");
-	const told = make("p", { className: "state" });
-	const buttons = {
+	const told = make("p");
+	const buttons = Object.entries({
 		Confirm: confirmCode,
 		"Sign in": signIn,
 		Change: change,
 		Delete: ({ username }) => tell("delete", { username }),
-	};
-	const made = Object.entries(buttons).map(([text, onclick]) =>
-		button(text, "", () => onclick(person)),
-	);
+	}).map(([text, does]) => make("button", { type: "button", onclick: () => does(person) }, text));
+	const who = make("p", {}, make("code", {}, `sub ${sub}`));
+	const left = make("div", {}, title, who, told, make("div", { className: "buttons" }, ...buttons));
+	const columns = ["", "Account in Cognito", "Profile in the table"];
+	const head = columns.map((text) => make("th", { scope: "col" }, text));
 	const body = make("tbody");
-	const head = ["", "Account in Cognito", "Profile in the table"].map((text) =>
-		make("th", { scope: "col" }, text),
-	);
-	const left = make("div", {}, title, told, make("div", { className: "buttons" }, ...made));
 	const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), body);
 	const item = make("li", {}, left, table);
 	item.update = (now) => {
 		person = now;
-		write(title, now.email ?? sub);
+		const { email, username, status, hasProfile, differs, rows } = now;
+		write(title, email ?? sub);
 		write(told, summaryOf(now));
-		item.className = now.differs ? "differs" : now.hasProfile ? "" : "pending";
-		for (const each of made) {
-			each.ariaLabel = `${each.textContent} ${now.email}`;
-			const isTime = each.textContent !== "Confirm" || now.status === "UNCONFIRMED";
-			each.hidden = now.username === undefined || !isTime;
+		told.className = `state ${differs ? "bad" : hasProfile ? "" : "pending"}`;
+		for (const each of buttons) {
+			const text = each.textContent;
+			each.ariaLabel = `${text} ${email}`;
+			each.hidden = username === undefined || (text === "Confirm" && status !== "UNCONFIRMED");
 		}
-		const status = {
-			name: "status",
-			account: now.status,
-			profile: now.hasProfile ? "stored" : "none",
-		};
-		const hidden = ({ name, account, profile, differs }) =>
-			!differs && (name === "username" || (account ?? profile) === undefined);
-		show(
-			body,
-			[status, ...now.rows.filter((row) => !hidden(row)), ...now.own],
-			({ name }) => name,
-			rowOf,
-		);
+		const filled = rows.filter(({ account, profile }) => (account ?? profile) !== undefined);
+		show(body, filled, ({ name }) => name, rowOf);
 	};
 	return item;
 }
 
-function summaryOf({ username, hasProfile, differs, status }) {
+function summaryOf({ username, hasProfile, differs }) {
 	if (username === undefined) return "A profile without an account";
-	if (!hasProfile) return differs ? "No profile yet" : `No profile before it is confirmed`;
+	if (!hasProfile) return differs ? "No profile yet" : "No profile before it is confirmed";
 	return differs ? "Account and profile differ" : "Account and profile agree";
 }
 
@@ -323,7 +307,7 @@ function mailOf({ email }) {
 }
 
 function logOf({ name }) {
-	const title = make("h3", { id: `log-${name}` }, name);
+	const title = make("h3", {}, name);
 	const lines = make("pre", { tabIndex: 0, ariaLabel: `Log of ${name}` });
 	const item = make("div", {}, title, lines);
 	item.update = (now) => write(lines, now.lines.map(lineOf).join("\n") || "Nothing yet.");
@@ -340,26 +324,24 @@ function lineOf(line) {
 	}
 }
 
+function countOf({ people, peopleInAll, differing }) {
+	if (peopleInAll === 0) return "Nobody yet. Press “Sign up”.";
+	const shown = people.length < peopleInAll ? ` The newest ${people.length} are shown.` : "";
+	const whose = differing === 0 ? "none" : differing;
+	return `${peopleInAll} in all. Of ${whose}, account and profile differ.${shown}`;
+}
+
 function render() {
-	const { people, peopleInAll, differing } = state;
+	const byName = ({ name }) => name;
+	const mailed = state.people.filter(({ code }) => code);
 	write(byId("next"), nextStep(state));
+	write(byId("count"), countOf(state));
 	show(byId("outages"), state.outages, ({ what }) => what, outageOf);
-	const shown =
-		people.length < peopleInAll ? `, of whom the newest ${people.length} are shown` : "";
-	write(
-		byId("count"),
-		`${peopleInAll} in all${shown}. ${differing === 0 ? "All agree" : `${differing} differ`}.`,
-	);
-	show(byId("people"), people, ({ sub }) => sub, personOf);
+	show(byId("people"), state.people, ({ sub }) => sub, personOf);
 	show(byId("events"), state.events, ({ id }) => id, eventOf);
-	show(byId("queues"), state.queues, ({ name }) => name, queueOf);
-	show(
-		byId("mails"),
-		people.filter(({ code }) => code),
-		({ sub, email }) => sub + email,
-		mailOf,
-	);
-	show(byId("logs"), state.functions, ({ name }) => name, logOf);
+	show(byId("queues"), state.queues, byName, queueOf);
+	show(byId("mails"), mailed, ({ email }) => email, mailOf);
+	show(byId("logs"), state.functions, byName, logOf);
 }
 
 /** Brings the focus to the people when what had it is gone, so that whoever uses the keyboard need not begin again. */

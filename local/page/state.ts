@@ -77,21 +77,28 @@ export function createState(stack: Stack, outages: Outages) {
 			(parsed) => parsed.identity,
 			() => Object.fromEntries(identityEntries.map(([name, each]) => [name, stored[each.cognito]])),
 		);
-		const expected = account === undefined || confirmedStatuses.includes(UserStatus);
 		const row = (name: string, cognito: string, ofAccount: unknown, ofProfile: unknown) => ({
 			name,
 			cognito,
 			account: textOf(ofAccount),
 			profile: textOf(ofProfile),
-			differs: expected && ofAccount !== ofProfile,
+			differs: account !== undefined && profile !== undefined && ofAccount !== ofProfile,
 		});
-		const rows = identityEntries.map(([name, { cognito }]) =>
-			row(name, cognito, account && identity[name], profile?.[name]),
-		);
-		rows.push(row("userId", linkAttribute, stored[linkAttribute], profile?.userId));
-		const own = Object.keys(applicationAttributes)
-			.map((name) => ({ name, profile: textOf(profile?.[name]) }))
-			.filter((each) => each.profile !== undefined);
+		const rows = [
+			{
+				...row("status", "", UserStatus ?? "none", profile ? "stored" : "none"),
+				differs: confirmedStatuses.includes(UserStatus) !== (profile !== undefined),
+			},
+			...identityEntries
+				.map(([name, { cognito }]) => row(name, cognito, identity[name], profile?.[name]))
+				// What names the account is of interest only where it is not the same.
+				.filter(({ name, differs }) => differs || !["sub", "username"].includes(name)),
+			row("userId", linkAttribute, stored[linkAttribute], profile?.userId),
+			...Object.keys(applicationAttributes).map((name) => ({
+				...row(name, "", undefined, profile?.[name]),
+				differs: false,
+			})),
+		];
 		const email = stored.email ?? textOf(profile?.email);
 		return {
 			sub,
@@ -102,7 +109,6 @@ export function createState(stack: Stack, outages: Outages) {
 			hasProfile: profile !== undefined,
 			differs: rows.some(({ differs }) => differs),
 			rows,
-			own,
 			code: email === undefined ? undefined : stack.codeFor(email),
 		};
 	}
