@@ -201,6 +201,7 @@ function outageOf({ what }) {
 	row.update = ({ down }) => {
 		write(toggle, `${down ? "Repair" : "Break"} the ${what}`);
 		write(told, `The ${what} ${down ? "is down." : "works."}`);
+		toggle.className = down ? "main" : "";
 		told.className = down ? "state bad" : "faint";
 		toggle.onclick = () => tell(down ? "repair" : "fail", { what });
 	};
@@ -217,6 +218,7 @@ function personOf({ sub }) {
 		Change: change,
 		Delete: ({ username }) => tell("delete", { username }),
 	}).map(([text, does]) => make("button", { type: "button", onclick: () => does(person) }, text));
+	buttons[0].className = "main";
 	const who = make("p", {}, make("code", {}, `sub ${sub}`));
 	const left = make("div", {}, title, who, told, make("div", { className: "buttons" }, ...buttons));
 	const columns = ["", "Account in Cognito", "Profile in the table"];
@@ -310,7 +312,7 @@ function logOf({ name }) {
 	const title = make("h3", {}, name);
 	const lines = make("pre", { tabIndex: 0, ariaLabel: `Log of ${name}` });
 	const item = make("div", {}, title, lines);
-	item.update = (now) => write(lines, now.lines.map(lineOf).join("\n") || "Nothing yet.");
+	item.update = (now) => write(lines, now.lines.map(lineOf).reverse().join("\n") || "Nothing yet.");
 	return item;
 }
 
@@ -327,8 +329,8 @@ function lineOf(line) {
 function countOf({ people, peopleInAll, differing }) {
 	if (peopleInAll === 0) return "Nobody yet. Press “Sign up”.";
 	const shown = people.length < peopleInAll ? ` The newest ${people.length} are shown.` : "";
-	const whose = differing === 0 ? "none" : differing;
-	return `${peopleInAll} in all. Of ${whose}, account and profile differ.${shown}`;
+	const differ = `${differing === 0 ? "no account" : differing} ${differing > 1 ? "differ" : "differs"}`;
+	return `${peopleInAll} in all; ${differ} from the profile.${shown}`;
 }
 
 function render() {
