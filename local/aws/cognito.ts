@@ -33,6 +33,7 @@ import {
 } from "cognito-local/lib/services/userPoolService";
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
 import { ACCOUNT, declared, type Program } from "../program";
+import { refuseWeakPassword } from "./cognitoPasswords";
 
 const TRIGGER_LIMIT_MS = 5000;
 const TRIGGER_ATTEMPTS = 3;
@@ -175,6 +176,7 @@ export async function startCognito(
 			const record = (sub: string | undefined, errorCode?: string) =>
 				trail({ ...trailRecord(program.region, operation, body, caller, sub), errorCode });
 			try {
+				refuseWeakPassword(program, body);
 				const answered = await answer(operation, body);
 				const { UserSub, User } = Object(answered);
 				record(known ?? UserSub ?? attributeValue("sub", User?.Attributes));
