@@ -139,7 +139,8 @@ const press = (page: Page, name: string) =>
 /** Sends the form of the dialog that is open. */
 const submit = (page: Page) => click(page, "#ask .main");
 
-const shows = (page: Page, text: string) => page.waitForSelector(`::-p-text("${text}")`);
+const shows = (page: Page, text: string) =>
+	page.waitForSelector(`::-p-text("${text}")`, { visible: true });
 
 const fill = (page: Page, field: string, value: string) => page.locator(field).fill(value);
 
@@ -170,6 +171,8 @@ inBrowser(
 		await press(page, `Confirm ${email}`);
 		await submit(page); // with the code from the mail, which is there
 		await person(other, email, '.="No profile yet"');
+		const { sub } = await people.attributes(email);
+		await page.waitForSelector(`::-p-xpath(//pre[contains(., 'StoreUnavailable","sub":"${sub}')])`);
 		await shows(page, `${email} is in Cognito, and the profile cannot follow`);
 		await press(other, "Repair the table");
 		await person(page, email, '.="Account and profile agree"');
