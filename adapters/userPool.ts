@@ -23,7 +23,7 @@ import { parseAccount } from "../domain/user/identity";
 import { linkAttribute } from "../domain/user/registry";
 
 /** Those of an account that somebody can sign in to, or could until the password was reset. */
-const confirmed: readonly (UserStatusType | undefined)[] = [
+export const confirmedStatuses: readonly (UserStatusType | undefined)[] = [
 	UserStatusType.CONFIRMED,
 	UserStatusType.EXTERNAL_PROVIDER,
 	UserStatusType.RESET_REQUIRED,
@@ -42,7 +42,7 @@ export function createUserPool(
 			).andThen(({ Username = username, UserAttributes, UserStatus }) =>
 				parseAccount(Username, attributesByName(UserAttributes)).map((account) => ({
 					...account,
-					confirmed: confirmed.includes(UserStatus),
+					confirmed: confirmedStatuses.includes(UserStatus),
 				})),
 			),
 		findUsername: (sub) =>
@@ -111,7 +111,7 @@ function toListedAccount({ Username = "", Attributes, UserStatus }: UserType): L
 	const attributes = attributesByName(Attributes);
 	return {
 		sub: attributes.sub ?? "",
-		confirmed: confirmed.includes(UserStatus),
+		confirmed: confirmedStatuses.includes(UserStatus),
 		account: parseAccount(Username, attributes),
 	};
 }

@@ -29,6 +29,9 @@ export interface Call {
 /** What answers the calls of one service; it rejects with a `ServiceError` to answer an error. */
 export type Service = (call: Call) => Promise<object>;
 
+/** What may take a request, and answer it: it tells whether it does. */
+export type Taker = (request: IncomingMessage, response: ServerResponse) => boolean;
+
 /** An error that a service answers, named as AWS names it. */
 export class ServiceError extends Error {
 	constructor(
@@ -58,6 +61,7 @@ export type Endpoint = Awaited<ReturnType<typeof openEndpoint>>;
  */
 export async function openEndpoint(port: number) {
 	let service: Service | undefined;
+	let takes: Taker = () => false;
 	const listeners = new Set<(call: Call) => void>();
 	const background = new Set<Promise<void>>();
 	const closing = new AbortController();
@@ -75,7 +79,9 @@ export async function openEndpoint(port: number) {
 		return service(call);
 	}
 
-	const server = createServer((request, response) => respond(request, response, call));
+	const server = createServer((request, response) => {
+		if (!takes(request, response)) respond(request, response, call);
+	});
 	await new Promise<void>((resolve, reject) => {
 		server.once("error", (error: NodeJS.ErrnoException) => {
 			const sentence = {
@@ -97,6 +103,11 @@ export async function openEndpoint(port: number) {
 		/** Lets what is behind it answer. */
 		serve(started: Service): void {
 			service = started;
+		},
+
+		/** Lets something else have the requests that are not AWS's. */
+		letTake(taker: Taker): void {
+			takes = taker;
 		},
 
 		/** Tells of every call before it is answered; the function returned ends that. */

@@ -116,6 +116,7 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 			/** Makes an account of an identity provider, such as `Google_1234`, without a trigger; answers its sub. */
 			federate: cognito.federate,
 			onCall: endpoint.onCall,
+			letTake: endpoint.letTake,
 			/** Begins a fault; the function returned lifts it. */
 			fault: faults.begin,
 			/** Kills every process of a function, by its logical name, as when the machine below it fails. */

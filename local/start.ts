@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Mail } from "./aws/cognitoMails";
 import { demonstrate } from "./demonstration";
+import { servePage } from "./page/page";
 import { declared } from "./program";
 import { type Stack, startStack } from "./stack";
 
@@ -42,6 +43,7 @@ async function main(): Promise<void> {
 		// What --once shall show it has not shown, should it be stopped before.
 		if (!flags.once) process.exitCode = 0;
 		stack.onMail(tellMail);
+		servePage(stack);
 		tellWhatRuns(stack, performance.now() - begun);
 		const shown = demonstrate(stack, (text) => {
 			// It goes on while the stack closes, and would tell that nothing answers it.
@@ -185,6 +187,8 @@ ${lines.join("\n")}
 Reconcile, in another terminal, after these exports:
 
   npm run reconcile -- --user-pool-id ${outputs.userPoolId} --table ${outputs.tableName} --region ${region} --endpoint ${endpoint}
+
+See it: ${endpoint}/
 
 Ctrl-C stops it, and forgets everything.`);
 }

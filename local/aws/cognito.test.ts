@@ -77,6 +77,22 @@ test("an email is one account in whatever case", async (t) => {
 	t.truthy((await signIn("ADA@example.com")).AuthenticationResult);
 });
 
+test("a password that the pool's policy does not allow is refused", async (t) => {
+	const Username = "weak@example.com";
+	for (const [weak, why] of [
+		["Short-1", "not long enough"],
+		["ANALYTICAL-1843", "must have lowercase characters"],
+		["analytical-1843", "must have uppercase characters"],
+		["Analytical-Engine", "must have numeric characters"],
+		["Analytical1843", "must have symbol characters"],
+	]) {
+		await t.throwsAsync(cognito.send(new SignUpCommand({ ClientId, Username, Password: weak })), {
+			name: "InvalidPasswordException",
+			message: `Password did not conform with policy: Password ${why}`,
+		});
+	}
+});
+
 test("the emailed code verifies the email, an administrator's confirmation does not", async (t) => {
 	await signUp("by-code@example.com");
 	await confirm("by-code@example.com");

@@ -31,6 +31,7 @@ import {
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
 import { ACCOUNT, declared, type Program } from "../program";
 import { CognitoMails } from "./cognitoMails";
+import { refuseWeakPassword } from "./cognitoPasswords";
 import { asOneSignIn, claimsOf, openIdDocument, signInOf } from "./cognitoTokens";
 import { beginSrp, type SrpExchange } from "./srp";
 
@@ -320,6 +321,7 @@ export async function startCognito(
 			const record = (sub: string | undefined, errorCode?: string) =>
 				trail({ ...trailRecord(program.region, operation, body, caller, sub), errorCode });
 			try {
+				refuseWeakPassword(program, body);
 				const answered = await answer(operation, body);
 				const { UserSub, User } = Object(answered);
 				record(known ?? UserSub ?? attributeValue("sub", User?.Attributes));
