@@ -211,7 +211,8 @@ test("a pool that cannot be listed for a while is tried again, and told in the l
 		times: 2,
 	});
 	const execution = await start(scene, { options: {} });
-	t.like(await end(scene, execution), { status: "SUCCEEDED", created: 1, stoppedBy: undefined });
+	t.like(await end(scene, execution), { status: "SUCCEEDED", failed: 0, stoppedBy: undefined });
+	t.deepEqual(await comparePoolAndTable(scene.stack), { recorded: 1, resting: [], wrong: [] });
 	const type = "UserPoolUnavailable";
 	const { failures } = await history(scene, execution);
 	t.is(failures.filter((failure) => failure === type).length, 2);
