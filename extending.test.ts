@@ -379,7 +379,7 @@ test("the domain needs the packages that the README names, and no others", async
 		.map(([, specifier = ""]) => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? "")
 		.filter((name) => !name.startsWith("node:"));
 	const readme = await readFile(join(__dirname, "README.md"), "utf8");
-	const [, paragraph = ""] = /copy `domain\/` into yours: it needs(.*?)\. /s.exec(readme) ?? [];
+	const [, paragraph = ""] = /copy\s`domain\/`[^:]*:\sit\sneeds(.*?)\.\s/s.exec(readme) ?? [];
 	const named = [...paragraph.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
 	t.deepEqual([...new Set(imported)].sort(), named.sort());
 });
