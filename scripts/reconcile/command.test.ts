@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import {
 	AdminSetUserPasswordCommand,
@@ -15,11 +15,11 @@ import {
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import test, { type ExecutionContext, type ImplementationFn } from "ava";
-import { build } from "esbuild";
 import { createUsers, openTable, type Users } from "../../domain";
 import { listProfiles } from "../../domain/sync/listProfiles";
 import { profileKey } from "../../domain/user/keys";
 import { type Stack, startStack } from "../../local/stack";
+import { compileCommand, end, environment, type TestCommand } from "../../testing/command";
 import { listAll } from "../../testing/listAll";
 import { People } from "../../testing/people";
 import { testProgram, withoutTrail } from "../../testing/testStack";
@@ -30,19 +30,10 @@ let users: Users;
 let cognito: CognitoIdentityProviderClient;
 let dynamodb: DynamoDBClient;
 let tableName: string;
-/** The command, compiled once and not at each start. */
-let command: string;
+let command: TestCommand;
 
 test.before(async () => {
-	const directory = await mkdtemp(join(tmpdir(), "reconcile-"));
-	command = join(directory, "command.js");
-	await build({
-		entryPoints: [join(__dirname, "command.ts")],
-		outfile: command,
-		bundle: true,
-		platform: "node",
-		format: "cjs",
-	});
+	command = await compileCommand(join(__dirname, "command.ts"));
 	stack = await startStack({ program: withoutTrail(await testProgram()) });
 	people = new People(stack);
 	cognito = new CognitoIdentityProviderClient(stack.clientOptions);
@@ -52,7 +43,7 @@ test.before(async () => {
 });
 test.after.always(async () => {
 	await stack.close();
-	await rm(dirname(command), { recursive: true });
+	await command?.remove();
 });
 
 async function emptyPool(): Promise<void> {
@@ -92,32 +83,7 @@ const admit = (count: number): Promise<string[]> =>
 		}),
 	);
 
-const environment = (): NodeJS.ProcessEnv => ({
-	...process.env,
-	AWS_ACCESS_KEY_ID: stack.clientOptions.credentials.accessKeyId,
-	AWS_SECRET_ACCESS_KEY: stack.clientOptions.credentials.secretAccessKey,
-	AWS_EC2_METADATA_DISABLED: "true",
-	// Nothing of the developer's own.
-	AWS_REGION: undefined,
-	AWS_PROFILE: undefined,
-});
-
-function start(flags: readonly string[], env: NodeJS.ProcessEnv = environment()) {
-	return spawn(process.execPath, [command, ...flags], {
-		env,
-		stdio: ["ignore", "pipe", "pipe"],
-	});
-}
-
-async function end(child: ChildProcess) {
-	if (!child.stdout || !child.stderr) throw new Error("its output goes elsewhere");
-	const [output, errors, [status]] = await Promise.all([
-		text(child.stdout),
-		text(child.stderr),
-		once(child, "close"),
-	]);
-	return { output, errors, status };
-}
+const start = (flags: readonly string[], env?: NodeJS.ProcessEnv) => command.start(flags, env);
 
 /** The flags that say where the embedded stack is. */
 const here = () => [
@@ -651,7 +617,7 @@ const testOnLinux = process.platform === "linux" ? test : test.skip;
 testOnLinux("output for which the disk has no space is a failure", async (t) => {
 	const full = await open("/dev/full", "w");
 	t.teardown(() => full.close());
-	const { status, stderr } = spawnSync(process.execPath, [command, "--help"], {
+	const { status, stderr } = spawnSync(process.execPath, [command.path, "--help"], {
 		stdio: ["ignore", full.fd, "pipe"],
 		encoding: "utf8",
 	});

@@ -1,9 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { text } from "node:stream/consumers";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import {
 	AdminDeleteUserCommand,
@@ -12,30 +10,21 @@ import {
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DeleteItemCommand, DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
 import test, { type ImplementationFn } from "ava";
-import { build } from "esbuild";
 import type { StepResult } from "../../demonstration/run";
 import { demonstrate } from "../../local/demonstration";
 import type { Fault } from "../../local/faults";
 import type { Program } from "../../local/program";
 import { type Stack, startStack } from "../../local/stack";
+import { compileCommand, end, environment, type TestCommand } from "../../testing/command";
 import { testProgram } from "../../testing/testStack";
 
 let stack: Stack;
 /** One whose setting passwordAuth is false. */
 let passwordless: Stack;
-/** The command, compiled once and not at each start. */
-let command: string;
+let command: TestCommand;
 
 test.before(async () => {
-	const directory = await mkdtemp(join(tmpdir(), "verify-"));
-	command = join(directory, "command.js");
-	await build({
-		entryPoints: [join(__dirname, "command.ts")],
-		outfile: command,
-		bundle: true,
-		platform: "node",
-		format: "cjs",
-	});
+	command = await compileCommand(join(__dirname, "command.ts"));
 	const program = await testProgram();
 	stack = await startStack({ program });
 	passwordless = await startStack({ program: withoutPasswordAuth(program) });
@@ -43,7 +32,7 @@ test.before(async () => {
 test.after.always(async () => {
 	await stack?.close();
 	await passwordless?.close();
-	await rm(dirname(command), { recursive: true });
+	await command?.remove();
 });
 
 /** A program as with the setting `passwordAuth` false. */
@@ -57,28 +46,7 @@ const withoutPasswordAuth = (program: Program): Program => ({
 	}),
 });
 
-const environment = (): NodeJS.ProcessEnv => ({
-	...process.env,
-	AWS_ACCESS_KEY_ID: "local",
-	AWS_SECRET_ACCESS_KEY: "local",
-	AWS_EC2_METADATA_DISABLED: "true",
-	// Nothing of the developer's own.
-	AWS_REGION: undefined,
-	AWS_PROFILE: undefined,
-});
-
-const start = (flags: readonly string[], env = environment()) =>
-	spawn(process.execPath, [command, ...flags], { env, stdio: ["ignore", "pipe", "pipe"] });
-
-async function end(child: ChildProcess) {
-	if (!child.stdout || !child.stderr) throw new Error("its output goes elsewhere");
-	const [output, errors, [status, signal]] = await Promise.all([
-		text(child.stdout),
-		text(child.stderr),
-		once(child, "close"),
-	]);
-	return { output, errors, status, signal };
-}
+const start = (flags: readonly string[], env?: NodeJS.ProcessEnv) => command.start(flags, env);
 
 /** The flags that say where a stack is. */
 const placeOf = ({ outputs, clientOptions, endpoint }: Stack) => [
