@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import {
 	AdminUpdateUserAttributesCommand,
 	type CognitoIdentityProviderClient,
@@ -22,6 +21,7 @@ export interface Stage {
 	readonly clientId: string;
 	readonly tableName: string;
 	readonly email: string;
+	readonly password: string;
 	/** The longest time that anything is waited for. */
 	readonly seconds: number;
 }
@@ -64,11 +64,11 @@ export function demonstrationOf({
 	clientId: ClientId,
 	tableName,
 	email,
+	password,
 	seconds,
 }: Stage): Demonstration {
 	const users = createUsers(openTable({ tableName, client: dynamodb }));
 	const userPool = createUserPool(UserPoolId, cognito);
-	const password = `${randomUUID()}-Aa1!`;
 	const person = {
 		sub: "",
 		userId: "",

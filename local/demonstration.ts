@@ -30,6 +30,8 @@ export async function demonstrate(
 	const email = "Ada@Example.com";
 	const { person, users, ...shown } = demonstrationOf({
 		...{ cognito, dynamodb, userPoolId, clientId, tableName, email },
+		// With it she signs in on the page, too, and in docs/frontEnd.md.
+		password: "Analytical-1843",
 		seconds: defaultSeconds,
 	});
 

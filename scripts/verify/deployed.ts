@@ -44,6 +44,7 @@ export function demonstrationOn(
 	const dynamodb = new DynamoDBClient(connection);
 	const { person, users, wait, ...shown } = demonstrationOf({
 		...{ cognito, dynamodb, userPoolId, clientId, tableName: table, email, seconds },
+		password: `${randomUUID()}-Aa1!`,
 	});
 	const account = { UserPoolId: userPoolId, Username: email };
 	/** Whether she, and what is stored of her, may be there. */
