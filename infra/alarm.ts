@@ -22,8 +22,8 @@ export interface AlarmArgs {
 }
 
 /**
- * An alarm that goes to a topic when what it watches is over a threshold, and again when it no longer is. It looks at five periods and not at the newest alone, whose
- * data may be late: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+ * An alarm that goes to a topic when what it watches is over a threshold, and again when it no longer is. It looks at five periods and
+ * not at the newest alone, whose data may be late: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
  */
 export class Alarm extends aws.cloudwatch.MetricAlarm {
 	constructor(name: string, args: AlarmArgs) {

@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { copyProject, edit } from "../testing/adoptedProject";
+import { onPosix } from "../testing/command";
 
 const project = dirname(__dirname);
 
@@ -77,9 +78,7 @@ test.serial(
 	},
 );
 
-// One at a time, as each runs a stack with functions of its own. On Windows nothing is sent to another process but its end.
-const testOfSignals = process.platform === "win32" ? test.serial.skip : test.serial;
-
+// One at a time, as each runs a stack with functions of its own.
 for (const [what, signal, flags, when, expected] of [
 	["Ctrl-C stops it with status 0", "SIGINT", [], "Ctrl-C stops it", 0],
 	[
@@ -90,7 +89,7 @@ for (const [what, signal, flags, when, expected] of [
 		1,
 	],
 ] as const) {
-	testOfSignals(`${what}, and nothing is left behind`, async (t) => {
+	onPosix(`${what}, and nothing is left behind`, async (t) => {
 		const { env, left } = withTemporaryDirectory(t);
 		const child = spawnStart(["--port", "0", ...flags], { env });
 		await printed(child, when);
@@ -104,7 +103,7 @@ for (const [what, signal, flags, when, expected] of [
 	});
 }
 
-testOfSignals(
+onPosix(
 	"Ctrl-C while it starts, which its own processes get too, ends it without a word",
 	async (t) => {
 		const { env, left } = withTemporaryDirectory(t);
@@ -121,7 +120,7 @@ testOfSignals(
 	},
 );
 
-testOfSignals("it stops when npm's shell has ended, and has passed no signal on", async (t) => {
+onPosix("it stops when npm's shell has ended, and has passed no signal on", async (t) => {
 	const { env, left } = withTemporaryDirectory(t);
 	const start = JSON.stringify(commandLine(["--port", "0"]));
 	const script = `child_process.spawn(process.execPath, ${start}, { stdio: "inherit" })`;

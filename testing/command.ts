@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import test from "ava";
 import { build } from "esbuild";
 
 /** An operator's command, compiled once and not at each start. */
@@ -55,3 +56,6 @@ export async function end(child: ChildProcess) {
 	]);
 	return { output, errors, status, signal };
 }
+
+/** Declares a test of signals, of which Windows has none but the end of a process, or of a script that names what runs it. */
+export const onPosix = process.platform === "win32" ? test.serial.skip : test.serial;

@@ -19,7 +19,7 @@ import { createUsers, openTable, type Users } from "../../domain";
 import { listProfiles } from "../../domain/sync/listProfiles";
 import { profileKey } from "../../domain/user/keys";
 import { type Stack, startStack } from "../../local/stack";
-import { compileCommand, end, environment, type TestCommand } from "../../testing/command";
+import { compileCommand, end, environment, onPosix, type TestCommand } from "../../testing/command";
 import { listAll } from "../../testing/listAll";
 import { People } from "../../testing/people";
 import { testProgram, withoutTrail } from "../../testing/testStack";
@@ -69,9 +69,6 @@ const it = (
 		for (const { sub } of await listAll(listProfiles(table))) await users.remove(sub);
 		await implementation(t);
 	});
-
-/** For signals, of which Windows has none but the end of a process, and for scripts that name what runs them. */
-const onPosix = process.platform === "win32" ? test.serial.skip : test.serial;
 
 /** Confirmed accounts that no trigger has seen, as after an import; answers their subs. */
 const admit = (count: number): Promise<string[]> =>

@@ -15,7 +15,7 @@ import { demonstrate } from "../../local/demonstration";
 import type { Fault } from "../../local/faults";
 import type { Program } from "../../local/program";
 import { type Stack, startStack } from "../../local/stack";
-import { compileCommand, end, environment, type TestCommand } from "../../testing/command";
+import { compileCommand, end, environment, onPosix, type TestCommand } from "../../testing/command";
 import { testProgram } from "../../testing/testStack";
 
 let stack: Stack;
@@ -323,9 +323,6 @@ it("where the table fails in the middle, that and what is left in it are told", 
 	await stack.settled();
 	await removeAsTold(left[0]);
 });
-
-/** For signals, of which Windows has none but the end of a process, and for scripts that name what runs them. */
-const onPosix = process.platform === "win32" ? test.serial.skip : test.serial;
 
 for (const [signal, expected] of [
 	["SIGINT", 130],
