@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { build } from "esbuild";
+import { build } from "rolldown";
 
 /** Lambda gives every function its credentials in the environment; the SDK loads these providers only where there are none. */
 const otherCredentials = [
@@ -15,8 +15,9 @@ const otherCredentials = [
 
 /**
  * Makes an archive that is small and quick to start of a callback that requires its modules by relative paths: the callback as
- * Pulumi serialises it, and a file for each of the modules, bundled with all that it imports from its TypeScript source. An
- * environment variable whose value is known before the deployment is a constant of the bundle, so that what it turns off is left out.
+ * Pulumi serialises it, and a file for each of the modules, bundled with all that it imports from its TypeScript source. What is
+ * imported when it is first used, as by `await import`, has a file of its own, which is not loaded before. An environment variable
+ * whose value is known before the deployment is a constant of the bundle, so that what it turns off is left out.
  *
  * Pulumi's own CallbackFunction would look through all of node_modules for what to upload, once for each function.
  *
@@ -37,32 +38,56 @@ export function bundle(
 }
 
 async function bundledArchive(index: string, constants: Record<string, string>) {
+	const modules = [...index.matchAll(/\brequire\("\.\/([^"]+)"\)/g)].map(
+		([, module = ""]) => module,
+	);
 	const files: Record<string, pulumi.asset.Asset> = {
 		"__index.js": new pulumi.asset.StringAsset(index),
 	};
-	for (const [, module = ""] of index.matchAll(/\brequire\("\.\/([^"]+)"\)/g)) {
-		files[`${module}.js`] = await bundledModule(module, constants);
+	for (const { fileName, code } of modules.length > 0 ? await bundled(modules, constants) : []) {
+		files[fileName] = new pulumi.asset.StringAsset(code);
 	}
 	return new pulumi.asset.AssetArchive(files);
 }
 
-async function bundledModule(module: string, constants: Record<string, string>) {
-	const { outputFiles } = await build({
-		entryPoints: [join(__dirname, "..", module)],
-		bundle: true,
+async function bundled(modules: readonly string[], constants: Record<string, string>) {
+	const { output } = await build({
+		input: Object.fromEntries(modules.map((module) => [module, join(__dirname, "..", module)])),
 		write: false,
 		platform: "node",
-		target: "node24",
-		format: "cjs",
-		minify: true,
-		legalComments: "none",
-		define: constants,
 		external: otherCredentials,
-		// package.json says that no module is there for what it does when it is loaded, so that what is not used is left out.
-		logOverride: { "ignored-bare-import": "error" },
-		// ES modules, where a package offers them: only of these can esbuild leave out what is not used.
-		mainFields: ["module", "main"],
-		conditions: ["module", "import"],
+		// ES modules, where a package offers them: only of these can be left out what is not used.
+		resolve: { mainFields: ["module", "main"] },
+		transform: { target: "node24", define: constants },
+		// What a module shares with one that it loads later lies in its own file, so that there are no more files to load at first.
+		preserveEntrySignatures: "allow-extension",
+		onLog(_, log) {
+			// Whatever else it would warn of, a package that is not there fails at the first call.
+			if (log.code === "UNRESOLVED_IMPORT") throw cannotBundle(modules, log);
+		},
+		output: {
+			format: "cjs",
+			banner: requireWhenUsed,
+			entryFileNames: "[name].js",
+			minify: true,
+			comments: false,
+			// As ES modules, Node.js's own would have each of their exports evaluated, and node:http loads a second HTTP client for that.
+			dynamicImportInCjs: false,
+		},
+	}).catch((error: Error) => {
+		throw pulumi.RunError.isInstance(error) ? error : cannotBundle(modules, error);
 	});
-	return new pulumi.asset.StringAsset(outputFiles.map(({ text }) => text).join(""));
+	return output.filter((file) => file.type === "chunk");
 }
+
+/**
+ * The SDK imports node:fs/promises for files that no function has; a module of Node.js's that is only imported is not to be loaded,
+ * with all that lies below it.
+ */
+const requireWhenUsed = `require=((load)=>(name)=>name==="node:fs/promises"?new Proxy({},{get:(_,key)=>load(name)[key],ownKeys:()=>Reflect.ownKeys(load(name))}):load(name))(require);`;
+
+/** What a bundler says begins with what is wrong and where, in one line. */
+const cannotBundle = (modules: readonly string[], { message }: { message: string }) =>
+	new pulumi.RunError(
+		`The callback that requires ./${modules.join(", ./")} cannot be bundled: ${/^\[\w+\] (.+)$/m.exec(message)?.[1] ?? message}`,
+	);
