@@ -13,15 +13,18 @@ import type { CorruptUser } from "../domain/errors";
 import { toChange, toChangeEntry } from "../domain/user/changes";
 import type { EventEntry } from "../domain/user/events";
 import { subOfPartition } from "../domain/user/keys";
-import { consumerLimits } from "./runtime/clientLimits";
+import { consumerClientOptions } from "./runtime/clientOptions";
 import { environment } from "./runtime/environment";
 import { type Failure, logFailure } from "./runtime/log";
 
 const publishAll = createPublishAll(
 	environment("EVENT_BUS_NAME"),
-	new EventBridgeClient(consumerLimits),
+	new EventBridgeClient(consumerClientOptions),
 );
-const sendDeadLetter = createSendDeadLetter(environment("DEAD_LETTER_QUEUE_URL"), consumerLimits);
+const sendDeadLetter = createSendDeadLetter(
+	environment("DEAD_LETTER_QUEUE_URL"),
+	consumerClientOptions,
+);
 
 /**
  * Consumes the table's stream: publishes what its records tell of users, in order. A record of which nothing can ever be

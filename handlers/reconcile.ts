@@ -7,7 +7,7 @@ import { listProfiles } from "../domain/sync/listProfiles";
 import { beginning, type ReconcileState, reconcile } from "../domain/sync/reconcile";
 import { openTable } from "../domain/table";
 import { createUsers } from "../domain/user/users";
-import { reconcileLimits } from "./runtime/clientLimits";
+import { reconcileClientOptions } from "./runtime/clientOptions";
 import { environment } from "./runtime/environment";
 import { logRecorded } from "./runtime/log";
 
@@ -26,10 +26,10 @@ const timeForPage = 60_000;
 const by = "reconcile";
 
 const userPoolId = environment("USER_POOL_ID");
-const cognito = new CognitoIdentityProviderClient(reconcileLimits);
+const cognito = new CognitoIdentityProviderClient(reconcileClientOptions);
 const table = openTable({
 	tableName: environment("TABLE_NAME"),
-	client: new DynamoDBClient(reconcileLimits),
+	client: new DynamoDBClient(reconcileClientOptions),
 });
 const users = createUsers(table);
 const userPool = createUserPool(userPoolId, cognito);

@@ -8,7 +8,7 @@ import { recordUser, type Told } from "../domain/sync/record";
 import { openTable } from "../domain/table";
 import { parseEvent } from "../domain/user/events";
 import { createUsers } from "../domain/user/users";
-import { consumerLimits } from "./runtime/clientLimits";
+import { consumerClientOptions } from "./runtime/clientOptions";
 import { consume } from "./runtime/consume";
 import { environment } from "./runtime/environment";
 import { type Failure, logRecorded } from "./runtime/log";
@@ -18,10 +18,10 @@ const record = recordUser({
 	users: createUsers(
 		openTable({
 			tableName: environment("TABLE_NAME"),
-			client: new DynamoDBClient(consumerLimits),
+			client: new DynamoDBClient(consumerClientOptions),
 		}),
 	),
-	userPool: createUserPool(userPoolId, new CognitoIdentityProviderClient(consumerLimits)),
+	userPool: createUserPool(userPoolId, new CognitoIdentityProviderClient(consumerClientOptions)),
 });
 
 /** Records the user that an event is about, whether a trigger or CloudTrail tells of the account. */

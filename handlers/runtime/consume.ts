@@ -1,14 +1,17 @@
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import type { Result } from "neverthrow";
 import { createSendDeadLetter } from "../../adapters/deadLetterQueue";
-import { consumerLimits } from "./clientLimits";
+import { consumerClientOptions } from "./clientOptions";
 import { environment } from "./environment";
 import { type Failure, logFailure } from "./log";
 
 /** The work on one event, as EventBridge delivers it. */
 type Work<T, E extends Failure> = (event: unknown) => Result<T, E> | PromiseLike<Result<T, E>>;
 
-const sendDeadLetter = createSendDeadLetter(environment("DEAD_LETTER_QUEUE_URL"), consumerLimits);
+const sendDeadLetter = createSendDeadLetter(
+	environment("DEAD_LETTER_QUEUE_URL"),
+	consumerClientOptions,
+);
 
 /**
  * Makes the handler of a `Subscriber`: it does the work on each event of a batch, side by side, and answers which are to come again.

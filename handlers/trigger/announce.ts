@@ -5,7 +5,7 @@ import { createPublish } from "../../adapters/eventBus";
 import type { RecordUser } from "../../domain/sync/record";
 import type { EventType } from "../../domain/user/events";
 import { type Account, parseAccount } from "../../domain/user/identity";
-import { triggerLimits } from "../runtime/clientLimits";
+import { triggerClientOptions } from "../runtime/clientOptions";
 import { environment } from "../runtime/environment";
 import { logFailure, logRecorded } from "../runtime/log";
 import { createImmediateWrite } from "./immediateWrite";
@@ -13,7 +13,10 @@ import { createImmediateWrite } from "./immediateWrite";
 /** Time for the immediate write, so that with the event after it a trigger answers in less than 4 of Cognito's 5 seconds. */
 const writeDeadline = 1_500;
 
-const publish = createPublish(environment("EVENT_BUS_NAME"), new EventBridgeClient(triggerLimits));
+const publish = createPublish(
+	environment("EVENT_BUS_NAME"),
+	new EventBridgeClient(triggerClientOptions),
+);
 
 // In event mode the bundle leaves it out, with the two SDK clients that it brings.
 const immediateWrite = process.env.WRITE_MODE === "immediate" ? createImmediateWrite() : undefined;

@@ -4,7 +4,7 @@ import { createUserPool } from "../../adapters/userPool";
 import { recordUser } from "../../domain/sync/record";
 import { openTable } from "../../domain/table";
 import { createUsers } from "../../domain/user/users";
-import { triggerLimits } from "../runtime/clientLimits";
+import { triggerClientOptions } from "../runtime/clientOptions";
 import { environment } from "../runtime/environment";
 
 /**
@@ -15,10 +15,10 @@ export function createImmediateWrite() {
 	const users = createUsers(
 		openTable({
 			tableName: environment("TABLE_NAME"),
-			client: new DynamoDBClient(triggerLimits),
+			client: new DynamoDBClient(triggerClientOptions),
 		}),
 	);
-	const cognito = new CognitoIdentityProviderClient(triggerLimits);
+	const cognito = new CognitoIdentityProviderClient(triggerClientOptions);
 	return (userPoolId: string) =>
 		recordUser({ users, userPool: createUserPool(userPoolId, cognito) });
 }
