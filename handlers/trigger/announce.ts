@@ -1,4 +1,4 @@
-import { EventBridgeClient } from "@aws-sdk/client-eventbridge";
+import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import type { PostAuthenticationTriggerEvent, PostConfirmationTriggerEvent } from "aws-lambda";
 import { err, type Result, type ResultAsync } from "neverthrow";
 import { createPublish } from "../../adapters/eventBus";
@@ -8,15 +8,16 @@ import { type Account, parseAccount } from "../../domain/user/identity";
 import { triggerClientOptions } from "../runtime/clientOptions";
 import { environment } from "../runtime/environment";
 import { logFailure, logRecorded } from "../runtime/log";
+import { rehearse } from "../runtime/rehearse";
 import { createImmediateWrite } from "./immediateWrite";
 
 /** Time for the immediate write, so that with the event after it a trigger answers in less than 4 of Cognito's 5 seconds. */
 const writeDeadline = 1_500;
 
-const publish = createPublish(
-	environment("EVENT_BUS_NAME"),
-	new EventBridgeClient(triggerClientOptions),
-);
+const eventBridge = new EventBridgeClient(triggerClientOptions);
+const publish = createPublish(environment("EVENT_BUS_NAME"), eventBridge);
+const first = new PutEventsCommand({ Entries: [{ Source: "", DetailType: "", Detail: "{}" }] });
+rehearse(first, () => eventBridge.send(first));
 
 // In event mode the bundle leaves it out, with the two SDK clients that it brings.
 const immediateWrite = process.env.WRITE_MODE === "immediate" ? createImmediateWrite() : undefined;
