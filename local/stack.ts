@@ -14,6 +14,7 @@ import { createSqs } from "./aws/sqs";
 import { createStepFunctions } from "./aws/stepFunctions";
 import { openEndpoint } from "./endpoint";
 import { createFaults } from "./faults";
+import { findNodejs, type Nodejs } from "./nodejs";
 import { type EvaluateOptions, evaluate, type Program, typesNotRun } from "./program";
 
 export interface StackOptions extends Omit<EvaluateOptions, "endpoint"> {
@@ -21,6 +22,8 @@ export interface StackOptions extends Omit<EvaluateOptions, "endpoint"> {
 	port?: number;
 	/** A program that was evaluated before; its queue URLs name another endpoint then, and are known by their path. */
 	program?: Program;
+	/** The Node.js for the functions of a runtime, such as `nodejs24.x`; one that is there, unless given. */
+	nodejsFor?: (runtime: string) => Nodejs | undefined | Promise<Nodejs | undefined>;
 }
 
 /** The program, running on this machine. */
@@ -32,7 +35,11 @@ export type Stack = Awaited<ReturnType<typeof startStack>>;
  * Rejects with `pulumi.RunError` if a setting is wrong, the port is in use, or the program declares
  * something that cannot be run here and must not be left out.
  */
-export async function startStack({ port = 0, ...options }: StackOptions = {}) {
+export async function startStack({
+	port = 0,
+	nodejsFor = findNodejs,
+	...options
+}: StackOptions = {}) {
 	const endpoint = await openEndpoint(port);
 	const directory = await mkdtemp(join(tmpdir(), "cognito-user-profiles-"));
 	const started: { close(): Promise<void> }[] = [endpoint];
@@ -49,7 +56,7 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 		const authorize = createPermissions(program);
 		const faults = createFaults(endpoint.pause);
 		const logs = createLogs(program);
-		const lambda = await startLambda(program, endpoint, directory);
+		const lambda = await startLambda(program, endpoint, directory, nodejsFor);
 		started.push(lambda);
 		const bus = createEventBus(program, endpoint);
 		const cognito = await startCognito(program, endpoint, bus.trail);
@@ -101,6 +108,8 @@ export async function startStack({ port = 0, ...options }: StackOptions = {}) {
 				],
 				outputs: Object.keys(program.outputs).filter((name) => !(name in outputs)),
 			},
+			/** The Node.js that runs the functions of each runtime here. */
+			nodejs: lambda.nodejs,
 			/** The last events that the declared buses took, oldest first. */
 			events: bus.events,
 			/** Puts a record of CloudTrail on the account's own bus, as after a call of Cognito. */

@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Mail } from "./aws/cognitoMails";
 import { demonstrate } from "./demonstration";
+import { bringNodejs, findNodejs, isOf } from "./nodejs";
 import { servePage } from "./page/page";
 import { declared } from "./program";
 import { type Stack, startStack } from "./stack";
@@ -33,11 +34,7 @@ async function main(): Promise<void> {
 	const stop = stopSignal();
 	const stopped = once(stop, "abort");
 	const begun = performance.now();
-	const stack = await startStack({ port: flags.port }).catch((error: unknown) => {
-		// Ctrl-C reaches esbuild, too, which then bundles nothing.
-		if (!stop.aborted) throw error;
-	});
-	if (!stack) return;
+	const stack = await startStack({ port: flags.port, nodejsFor });
 	try {
 		if (stop.aborted) return;
 		// What --once shall show it has not shown, should it be stopped before.
@@ -61,6 +58,14 @@ async function main(): Promise<void> {
 		// A demonstration that was stopped would go on even now.
 		if (stop.aborted) process.exit();
 	}
+}
+
+/** The Node.js that a runtime is, brought here the first time that it is needed. */
+function nodejsFor(runtime: string) {
+	const found = findNodejs(runtime);
+	if (found) return found;
+	console.log(`Getting the Node.js of ${runtime}, once ...`);
+	return bringNodejs(runtime);
 }
 
 /** Aborts once Ctrl-C, a signal or a closed terminal says so, nobody reads what is printed, or npm is gone. */
@@ -112,7 +117,7 @@ function toPort(text: string): number {
 	throw new InvalidArgumentError("it must be a number up to 65535");
 }
 
-function tellWhatRuns({ program, notRun }: Stack, milliseconds: number): void {
+function tellWhatRuns({ program, nodejs, notRun }: Stack, milliseconds: number): void {
 	const count = program.resources.length;
 	const mode = declared(program, "aws:lambda/function:Function").find(
 		({ name }) => name === "postConfirmation",
@@ -121,6 +126,10 @@ function tellWhatRuns({ program, notRun }: Stack, milliseconds: number): void {
 	console.log(
 		`The program declares ${count} resources${how}; up in ${Math.round(milliseconds)} ms.`,
 	);
+	for (const [runtime, { version }] of nodejs) {
+		const instead = isOf(runtime, version) ? "" : ", which npm cannot bring here";
+		console.log(styleText("dim", `Functions of ${runtime}${instead} run on Node.js ${version}.`));
+	}
 	const kinds = notRun.resources.map((type) => type.split(":").at(-1));
 	for (const [what, names] of [
 		["Declared, and not run here", kinds],

@@ -5,6 +5,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { type Call, type Endpoint, parseJson, ServiceError } from "../endpoint";
+import { type Nodejs, ownNodejs } from "../nodejs";
 import { type Declared, declared, type Program } from "../program";
 
 /** AWS runs up to a thousand at once; this machine has one person's tests to run. */
@@ -27,15 +28,27 @@ interface Outcome {
  * of its own.
  *
  * @param directory - where to unpack the archives.
- * @returns the service; `logGroupOf` and `kill`, which take a function's logical name; and `close`.
- * Rejects with `pulumi.RunError` if this machine cannot run a function.
+ * @param nodejsFor - the Node.js that a runtime is; where there is none, the one that runs this is taken.
+ * @returns the service; `logGroupOf` and `kill`, which take a function's logical name; `nodejs`, the Node.js that runs the
+ * functions of each runtime; and `close`. Rejects with `pulumi.RunError` if this machine cannot run a function.
  */
-export async function startLambda(program: Program, endpoint: Endpoint, directory: string) {
+export async function startLambda(
+	program: Program,
+	endpoint: Endpoint,
+	directory: string,
+	nodejsFor: (runtime: string) => Nodejs | undefined | Promise<Nodejs | undefined>,
+) {
+	const nodejs = new Map<string, Nodejs>();
+	for (const { inputs } of declared(program, "aws:lambda/function:Function")) {
+		const { runtime = "" } = inputs;
+		if (!nodejs.has(runtime)) nodejs.set(runtime, (await nodejsFor(runtime)) ?? ownNodejs);
+	}
 	const functions = await Promise.all(
 		declared(program, "aws:lambda/function:Function").map(async (declaration) => {
 			const taskRoot = join(directory, declaration.physicalName);
 			await unpack(declaration, taskRoot);
-			return new LambdaFunction(declaration, taskRoot, endpoint);
+			const { path } = nodejs.get(declaration.inputs.runtime ?? "") ?? ownNodejs;
+			return new LambdaFunction(declaration, taskRoot, endpoint, path);
 		}),
 	);
 	const named = (name: string) => functions.find(({ declaration }) => declaration.name === name);
@@ -61,6 +74,7 @@ export async function startLambda(program: Program, endpoint: Endpoint, director
 		},
 
 		logGroupOf: (name: string): string => named(name)?.logGroup ?? "",
+		nodejs,
 		kill: async (name: string): Promise<void> => named(name)?.kill(),
 
 		async close(): Promise<void> {
@@ -81,6 +95,8 @@ class LambdaFunction {
 		readonly declaration: Declaration,
 		readonly taskRoot: string,
 		readonly endpoint: Endpoint,
+		/** The Node.js that runs it. */
+		readonly execPath: string,
 	) {
 		const { inputs, physicalName } = declaration;
 		this.logGroup = inputs.loggingConfig?.logGroup ?? `/aws/lambda/${physicalName}`;
@@ -138,6 +154,7 @@ function startEnvironment(fn: LambdaFunction) {
 	const child = fork(join(__dirname, "lambdaRuntime.js"), {
 		cwd: fn.taskRoot,
 		env: variables(fn),
+		execPath: fn.execPath,
 		execArgv: [],
 		stdio: ["ignore", "pipe", "pipe", "ipc"],
 	});
@@ -201,6 +218,7 @@ function variables({ declaration, taskRoot, endpoint }: LambdaFunction) {
 		_HANDLER: inputs.handler,
 		AWS_ACCESS_KEY_ID: name, // each function signs its calls with a key of its own
 		AWS_ENDPOINT_URL: endpoint.url,
+		AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "false", // or the SDK, as there is an endpoint, would look for this in files
 		AWS_LAMBDA_FUNCTION_NAME: physicalName,
 		AWS_REGION: region,
 		AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
