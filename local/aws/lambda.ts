@@ -2,14 +2,15 @@ import { fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { type Call, type Endpoint, parseJson, ServiceError } from "../endpoint";
 import { type Nodejs, ownNodejs } from "../nodejs";
 import { type Declared, declared, type Program } from "../program";
 
-/** AWS runs up to a thousand at once; this machine has one person's tests to run. */
-const MAXIMUM_ENVIRONMENTS = 10;
+/** AWS runs up to a thousand at once; more than this machine has processors for would only be late together. */
+const MAXIMUM_ENVIRONMENTS = Math.min(10, 2 * availableParallelism());
 /** An asynchronous invocation is tried three times in all; AWS waits one minute before it repeats it, then two. */
 const ATTEMPTS = 3;
 const RETRY_MS = 100;
