@@ -51,6 +51,7 @@ async function bundledArchive(index: string, constants: Record<string, string>) 
 }
 
 async function bundled(modules: readonly string[], constants: Record<string, string>) {
+	const missing: Error[] = [];
 	const { output } = await build({
 		input: Object.fromEntries(modules.map((module) => [module, join(__dirname, "..", module)])),
 		write: false,
@@ -62,8 +63,8 @@ async function bundled(modules: readonly string[], constants: Record<string, str
 		// What a module shares with one that it loads later lies in its own file, so that there are no more files to load at first.
 		preserveEntrySignatures: "allow-extension",
 		onLog(_, log) {
-			// Whatever else it would warn of, a package that is not there fails at the first call.
-			if (log.code === "UNRESOLVED_IMPORT") throw cannotBundle(modules, log);
+			// Of a package that is not there it only warns.
+			if (log.code === "UNRESOLVED_IMPORT") missing.push(new Error(log.message));
 		},
 		output: {
 			format: "cjs",
@@ -75,8 +76,10 @@ async function bundled(modules: readonly string[], constants: Record<string, str
 			dynamicImportInCjs: false,
 		},
 	}).catch((error: Error) => {
-		throw pulumi.RunError.isInstance(error) ? error : cannotBundle(modules, error);
+		throw cannotBundle(modules, error);
 	});
+	const [first] = missing;
+	if (first) throw cannotBundle(modules, first);
 	return output.filter((file) => file.type === "chunk");
 }
 
@@ -86,8 +89,12 @@ async function bundled(modules: readonly string[], constants: Record<string, str
  */
 const requireWhenUsed = `require=((load)=>(name)=>name==="node:fs/promises"?new Proxy({},{get:(_,key)=>load(name)[key],ownKeys:()=>Reflect.ownKeys(load(name))}):load(name))(require);`;
 
-/** What a bundler says begins with what is wrong and where, in one line. */
-const cannotBundle = (modules: readonly string[], { message }: { message: string }) =>
-	new pulumi.RunError(
-		`The callback that requires ./${modules.join(", ./")} cannot be bundled: ${/^\[\w+\] (.+)$/m.exec(message)?.[1] ?? message}`,
+/** The bundler says what is wrong in a line that begins with a code, and then shows where. */
+function cannotBundle(modules: readonly string[], { message }: Error): pulumi.RunError {
+	const what = /^\[\w+\] (.+?)\.?$/m.exec(message)?.[1] ?? message;
+	const where = /─\[ (.+?) \]/.exec(message)?.[1];
+	const why = where === undefined ? what : `${what} (${where})`;
+	return new pulumi.RunError(
+		`The callback that requires ./${modules.join(", ./")} cannot be bundled: ${why}.`,
 	);
+}
