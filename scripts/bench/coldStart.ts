@@ -3,51 +3,133 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
+import { eventSource } from "../../domain/user/events";
+import { linkAttribute } from "../../domain/user/registry";
 import type { Archive } from "./archives";
 import { type Figure, ratio, time } from "./figure";
+import { ada, profile, serveInstantAws } from "./instantAws";
 
 const project = join(__dirname, "../..");
 
-/** What a process has in its environment that runs a function. */
-const environment = {
-	AWS_REGION: "us-east-1",
-	AWS_ACCESS_KEY_ID: "benchmark",
-	AWS_SECRET_ACCESS_KEY: "benchmark",
-	AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
-	TABLE_NAME: "users",
-	EVENT_BUS_NAME: "users",
-	USER_POOL_ID: "us-east-1_Benchmark",
-	DEAD_LETTER_QUEUE_URL: "https://sqs.us-east-1.amazonaws.com/123456789012/deadLetters",
+/** A pool's event to a trigger. */
+const trigger = (triggerSource: string) => ({
+	triggerSource,
+	userPoolId: "us-east-1_Benchmark",
+	userName: ada.sub,
+	request: {
+		userAttributes: {
+			sub: ada.sub,
+			email: ada.email,
+			email_verified: "true",
+			[linkAttribute]: ada.userId,
+		},
+	},
+});
+
+const identity = { sub: ada.sub, username: ada.sub, email: ada.email, emailVerified: true };
+
+/** What each of this project's functions is invoked with, and the most that it may take of the plain handler's time. */
+export const invocations: Record<string, { event: object; limit?: number }> = {
+	postConfirmation: { event: trigger("PostConfirmation_ConfirmSignUp"), limit: 0.62 },
+	postAuthentication: { event: trigger("PostAuthentication_Authentication"), limit: 0.62 },
+	recordUser: {
+		event: {
+			Records: [
+				{
+					messageId: "1",
+					body: JSON.stringify({
+						source: eventSource,
+						"detail-type": "UserAuthenticated",
+						detail: { version: 1, identity, userId: ada.userId },
+					}),
+				},
+			],
+		},
+		limit: 0.72,
+	},
+	publishChanges: {
+		event: { Records: [{ dynamodb: { SequenceNumber: "1", NewImage: profile } }] },
+		limit: 0.72,
+	},
+	reconcile: { event: {} }, // nobody waits for it
 };
 
-/** An event that every function answers without a call of AWS: a forgotten password, of nobody, and a batch of nothing. */
-const event = {
-	Records: [],
-	triggerSource: "PostConfirmation_ConfirmForgotPassword",
-	userName: "nobody",
-	request: { userAttributes: {} },
-};
-
-/** Runs in the new process: prints the milliseconds from requiring the function until it has answered. */
+/** Runs in the new process, as Lambda's runtime does: loads the function, and then hands it one event. */
 const measurement = `
 const { performance } = require("node:perf_hooks");
-console.error = () => {};
-const begun = performance.now();
-const answered = () => process.stdout.write(String(performance.now() - begun));
-require(process.argv[1]).handler(${JSON.stringify(event)}).then(answered, answered);
+const [index, event] = process.argv.slice(1);
+const errors = [];
+console.info = () => {};
+console.error = (error) => errors.push(error);
+(async () => {
+	const begun = performance.now();
+	const { handler } = require(index);
+	await new Promise(setImmediate);
+	const loaded = performance.now();
+	await handler(JSON.parse(event), { getRemainingTimeInMillis: () => 300_000 });
+	const answered = performance.now();
+	const measured = { loading: loaded - begun, handling: answered - loaded, errors, loaded: process.moduleLoadList };
+	process.stdout.write(JSON.stringify(measured), () => process.exit());
+})();
 `;
 
-/** The milliseconds of one cold start, in a process of its own. */
-async function coldStart(directory: string, writeMode: string): Promise<number> {
-	const { stdout } = await promisify(execFile)(
-		process.execPath,
-		["--eval", measurement, join(directory, "__index.js")],
-		{ env: { ...environment, WRITE_MODE: writeMode } },
-	);
-	return Number(stdout);
+/** One cold start. */
+export interface ColdStart {
+	/** The milliseconds from requiring the function until it can take an event, for which Lambda gives a whole processor. */
+	readonly loading: number;
+	/** The milliseconds until it has answered its first, for which Lambda gives what the memory buys. */
+	readonly handling: number;
+	/** What it has logged as an error. */
+	readonly errors: readonly object[];
+	/** What is loaded then of Node.js's own. */
+	readonly loaded: readonly string[];
 }
 
-async function write(directory: string, files: Archive): Promise<string> {
+/** Where and how functions start. */
+interface Surroundings {
+	/** The Node.js that runs them. */
+	readonly nodejs: string;
+	/** Where their calls go. */
+	readonly endpoint: string;
+	readonly writeMode: string;
+}
+
+/** Starts a function in a process of its own, and hands it one event. */
+export async function coldStart(
+	directory: string,
+	event: object,
+	{ nodejs, endpoint, writeMode }: Surroundings,
+	calls = 1,
+): Promise<ColdStart> {
+	const { stdout } = await promisify(execFile)(
+		nodejs,
+		["--eval", measurement, join(directory, "__index.js"), JSON.stringify(event)],
+		{
+			env: {
+				AWS_ACCESS_KEY_ID: "benchmark",
+				AWS_ENDPOINT_URL: endpoint,
+				AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "false",
+				AWS_REGION: "us-east-1",
+				AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
+				AWS_SECRET_ACCESS_KEY: "benchmark",
+				CALLS: String(calls),
+				DEAD_LETTER_QUEUE_URL: `${endpoint}/deadLetters`,
+				EVENT_BUS_NAME: "users",
+				HOME: directory,
+				// Authorities of one's own would have all of them read beside the loading, which is not so on AWS.
+				NODE_TLS_REJECT_UNAUTHORIZED: "0",
+				NODE_NO_WARNINGS: "1",
+				TABLE_NAME: "users",
+				USER_POOL_ID: "us-east-1_Benchmark",
+				WRITE_MODE: writeMode,
+			},
+		},
+	);
+	return JSON.parse(stdout);
+}
+
+/** Writes a function's archive where Lambda would unpack it. */
+export async function write(directory: string, files: Archive): Promise<string> {
 	for (const [path, text] of files) {
 		await mkdir(dirname(join(directory, path)), { recursive: true });
 		await writeFile(join(directory, path), text);
@@ -93,10 +175,25 @@ async function writePlainHandler(directory: string): Promise<string> {
 	return directory;
 }
 
+/** What is started in each round, and how long it took. */
+interface Sample {
+	readonly name: string;
+	readonly start: () => Promise<ColdStart>;
+	readonly starts: ColdStart[];
+}
+
+const sample = (name: string, start: Sample["start"]): Sample => ({ name, start, starts: [] });
+const loading = ({ starts }: Sample) => starts.map(({ loading }) => loading);
+const handling = ({ starts }: Sample) => starts.map(({ handling }) => handling);
+const both = ({ starts }: Sample) => starts.map(({ loading, handling }) => loading + handling);
+
 /**
- * Measures the cold start of each function against the default archive and against a plain handler, all in turn, round by round.
+ * Measures what is waited for at a cold start, from requiring a function until its first event is answered, with calls over TLS
+ * to a server on this machine: of each of this project's functions against the default archive, and against a plain handler that
+ * makes as many calls, all in turn, round by round.
  *
  * @param directory where the archives are written
+ * @param nodejs the path of the Node.js that the functions declare
  * @param writeMode how the program was declared
  * @param onRound told after each round
  */
@@ -104,46 +201,75 @@ export async function coldStarts(
 	archives: ReadonlyMap<string, Archive>,
 	{
 		directory,
+		nodejs,
 		writeMode,
 		rounds,
 		onRound,
-	}: { directory: string; writeMode: string; rounds: number; onRound: () => void },
+	}: {
+		directory: string;
+		nodejs: string;
+		writeMode: string;
+		rounds: number;
+		onRound: () => void;
+	},
 ): Promise<Figure[]> {
-	const section = `Cold start, ${writeMode} mode`;
-	const plain = await writePlainHandler(join(directory, "plain"));
-	const plainTimes: number[] = [];
-	// Reconcile calls Cognito whatever it is asked, and nobody waits for it.
-	const measured = [...archives].filter(([name]) => name !== "reconcile");
-	const functions = await Promise.all(
-		measured.map(async ([name, files]) => ({
-			name,
-			bundled: await write(join(directory, name), files),
-			unbundled: await writeDefaultArchive(join(directory, `${name}-default`), files),
-			times: [] as number[],
-			defaultTimes: [] as number[],
-		})),
-	);
-	for (let round = 0; round < rounds; round++) {
-		plainTimes.push(await coldStart(plain, writeMode));
-		for (const { bundled, unbundled, times, defaultTimes } of functions) {
-			times.push(await coldStart(bundled, writeMode));
-			defaultTimes.push(await coldStart(unbundled, writeMode));
+	const aws = await serveInstantAws();
+	try {
+		const surroundings = { nodejs, endpoint: aws.url, writeMode };
+		const plainHandler = await writePlainHandler(join(directory, "plain"));
+		const plains = new Map<number, Sample>();
+		const functions = [];
+		for (const [name, files] of archives) {
+			const invocation = invocations[name];
+			if (!invocation) continue; // what this project does not declare has events of its own
+			const { event, limit } = invocation;
+			const bundled = await write(join(directory, name), files);
+			const unbundled = await writeDefaultArchive(join(directory, `${name}-default`), files);
+			aws.takeCalls();
+			const { errors } = await coldStart(bundled, event, surroundings);
+			if (errors.length > 0) throw new Error(`${name} has failed: ${JSON.stringify(errors)}`);
+			const calls = aws.takeCalls();
+			const plain =
+				plains.get(calls) ??
+				sample(`a plain handler, ${calls} x PutItem`, () =>
+					coldStart(plainHandler, trigger(""), surroundings, calls),
+				);
+			plains.set(calls, plain);
+			functions.push({
+				limit,
+				plain,
+				ours: sample(name, () => coldStart(bundled, event, surroundings)),
+				unbundled: sample(name, () => coldStart(unbundled, event, surroundings)),
+			});
 		}
-		onRound();
+		const samples = [
+			...plains.values(),
+			...functions.flatMap(({ ours, unbundled }) => [ours, unbundled]),
+		];
+		for (let round = 0; round < rounds; round++) {
+			for (const { start, starts } of samples) starts.push(await start());
+			onRound();
+		}
+
+		const section = `Cold start, ${writeMode} mode`;
+		const parts = (measured: Sample) => [
+			time(section, `${measured.name}: loading`, loading(measured)),
+			time(section, `${measured.name}: the first event`, handling(measured)),
+		];
+		return [
+			...[...plains.values()].flatMap(parts),
+			...functions.flatMap(({ limit, plain, ours, unbundled }) => [
+				...parts(ours),
+				ratio(section, `${ours.name} against ${plain.name}`, both(ours), both(plain), limit),
+				ratio(
+					section,
+					`${ours.name} against Pulumi's default archive`,
+					both(ours),
+					both(unbundled),
+				),
+			]),
+		];
+	} finally {
+		aws.close();
 	}
-	return [
-		time(section, "a plain handler, PutItem only", plainTimes),
-		...functions.flatMap(({ name, times, defaultTimes }) => [
-			time(section, name, times),
-			ratio(section, `${name} against the plain handler`, times, plainTimes, 0.75),
-			ratio(
-				section,
-				`${name} against Pulumi's default archive`,
-				times,
-				defaultTimes,
-				// Its default archive, too, loads one small client.
-				name === "publishChanges" ? undefined : 0.35,
-			),
-		]),
-	];
 }
