@@ -13,8 +13,9 @@ import { createScheduler } from "./aws/scheduler";
 import { createSqs } from "./aws/sqs";
 import { createStepFunctions } from "./aws/stepFunctions";
 import { openEndpoint } from "./endpoint";
+import { type EvaluateOptions, evaluate } from "./evaluate";
 import { createFaults } from "./faults";
-import { type EvaluateOptions, evaluate, type Program, typesNotRun } from "./program";
+import { type Program, typesNotRun } from "./program";
 
 export interface StackOptions extends Omit<EvaluateOptions, "endpoint"> {
 	/** The port of the endpoint; a free one unless given. */
