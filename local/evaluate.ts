@@ -84,9 +84,11 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 		fail();
 	};
 	process.removeAllListeners("unhandledRejection").on("unhandledRejection", collect);
-	// Pulumi notes the stack of each promise that it makes, whose lines ts-node maps: that would take a third of all the time.
-	const { stackTraceLimit } = Error;
+	// Pulumi notes the stack of each promise that it makes, whose lines ts-node maps: that would take half of all the time. The stack
+	// of what the program throws is not looked at before the end.
+	const { stackTraceLimit, prepareStackTrace } = Error;
 	Error.stackTraceLimit = 1;
+	Error.prepareStackTrace = String;
 	// Of outputs that only AWS can give, who runs the program tells in words of their own.
 	const { warn } = console;
 	console.warn = (...told) => /Undefined value \(.*\) will not show/.test(told[0]) || warn(...told);
@@ -119,7 +121,7 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 		if (failures.length > 0) throw failures.find(pulumi.RunError.isInstance) ?? failures[0];
 		return { directory, region, resources, outputs: { ...Object(await outputs) } };
 	} finally {
-		Error.stackTraceLimit = stackTraceLimit;
+		Object.assign(Error, { stackTraceLimit, prepareStackTrace });
 		console.warn = warn;
 		process.off("unhandledRejection", collect);
 		for (const listener of listeners) process.on("unhandledRejection", listener);
