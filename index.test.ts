@@ -1,7 +1,8 @@
 import { RunError } from "@pulumi/pulumi";
 import test from "ava";
 import { identityEntries } from "./domain/user/identity";
-import { type EvaluateOptions, evaluate, type Program } from "./local/program";
+import { type EvaluateOptions, evaluate } from "./local/evaluate";
+import type { Program } from "./local/program";
 
 const programs = new Map<string, Promise<Program>>();
 

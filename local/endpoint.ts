@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
-import * as pulumi from "@pulumi/pulumi";
+// Of Pulumi no more than its errors: a test of the domain has an endpoint, and no program.
+import { RunError } from "@pulumi/pulumi/errors";
 
 /** One call of one AWS API operation, whoever makes it. */
 export interface Call {
@@ -88,7 +89,7 @@ export async function openEndpoint(port: number) {
 				EADDRINUSE: `Port ${port} is in use: pass another one, as in npm start -- --port ${port + 1}.`,
 				EACCES: `Port ${port} is not this user's to listen on: pass another one, as in npm start -- --port 4566.`,
 			}[String(error.code)];
-			reject(sentence === undefined ? error : new pulumi.RunError(sentence));
+			reject(sentence === undefined ? error : new RunError(sentence));
 		});
 		server.listen(port, "127.0.0.1", resolve);
 	});

@@ -1,16 +1,7 @@
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { basename, dirname, join, sep } from "node:path";
-import { setImmediate } from "node:timers/promises";
-import * as aws from "@pulumi/aws";
-import * as pulumi from "@pulumi/pulumi";
-import { parse } from "yaml";
+import type * as pulumi from "@pulumi/pulumi";
 
 /** The account that everything here belongs to; AWS keeps this number for examples. */
 export const ACCOUNT = "123456789012";
-
-/** Values of a stack's configuration, by name. */
-export type StackConfig = Record<string, string | number | boolean | undefined>;
 
 /** One resource that the program declares, with its inputs as the provider would get them. */
 export interface Resource<Inputs = Record<string, unknown>> {
@@ -35,42 +26,41 @@ export interface Program {
 	outputs: Record<string, unknown>;
 }
 
-export interface EvaluateOptions {
-	/** Settings that override those of the stack's file, such as `{ writeMode: "immediate" }`. */
-	settings?: StackConfig;
-	/** The directory that holds `Pulumi.yaml` and `index.ts`: this project, unless given. */
-	directory?: string;
-	/** The stack whose `Pulumi.<stack>.yaml` is read. */
-	stack?: string;
-	/** The URL that queue URLs begin with. */
-	endpoint?: string;
-}
-
 /** What this machine runs of a program. */
-const RUN = {
-	"aws:cloudwatch/eventBus:EventBus": aws.cloudwatch.EventBus,
-	"aws:cloudwatch/eventRule:EventRule": aws.cloudwatch.EventRule,
-	"aws:cloudwatch/eventTarget:EventTarget": aws.cloudwatch.EventTarget,
-	"aws:cloudwatch/logGroup:LogGroup": aws.cloudwatch.LogGroup,
-	"aws:cognito/userPool:UserPool": aws.cognito.UserPool,
-	"aws:cognito/userPoolClient:UserPoolClient": aws.cognito.UserPoolClient,
-	"aws:dynamodb/table:Table": aws.dynamodb.Table,
-	"aws:iam/role:Role": aws.iam.Role,
-	"aws:iam/rolePolicy:RolePolicy": aws.iam.RolePolicy,
-	"aws:lambda/eventSourceMapping:EventSourceMapping": aws.lambda.EventSourceMapping,
-	"aws:lambda/function:Function": aws.lambda.Function,
-	"aws:lambda/permission:Permission": aws.lambda.Permission,
-	"aws:scheduler/schedule:Schedule": aws.scheduler.Schedule,
-	"aws:sfn/stateMachine:StateMachine": aws.sfn.StateMachine,
-	"aws:sqs/queue:Queue": aws.sqs.Queue,
-	"aws:sqs/queuePolicy:QueuePolicy": aws.sqs.QueuePolicy,
-};
-type Type = keyof typeof RUN;
+const RUN = [
+	"aws:cloudwatch/eventBus:EventBus",
+	"aws:cloudwatch/eventRule:EventRule",
+	"aws:cloudwatch/eventTarget:EventTarget",
+	"aws:cloudwatch/logGroup:LogGroup",
+	"aws:cognito/userPool:UserPool",
+	"aws:cognito/userPoolClient:UserPoolClient",
+	"aws:dynamodb/table:Table",
+	"aws:iam/role:Role",
+	"aws:iam/rolePolicy:RolePolicy",
+	"aws:lambda/eventSourceMapping:EventSourceMapping",
+	"aws:lambda/function:Function",
+	"aws:lambda/permission:Permission",
+	"aws:scheduler/schedule:Schedule",
+	"aws:sfn/stateMachine:StateMachine",
+	"aws:sqs/queue:Queue",
+	"aws:sqs/queuePolicy:QueuePolicy",
+] as const;
+type Type = (typeof RUN)[number];
+
+type Aws = typeof import("@pulumi/aws");
+/** The arguments of the class of Pulumi's that declares resources of a type. */
+type Args<T extends Type> =
+	T extends `aws:${infer Module extends keyof Aws}/${string}:${infer Class}`
+		? Aws[Module][Class & keyof Aws[Module]] extends new (
+				name: string,
+				args: infer A,
+			) => unknown
+			? A
+			: never
+		: never;
 
 /** A resource with the inputs that a type of resource takes. */
-export type Declared<T extends Type> = Resource<
-	pulumi.Unwrap<NonNullable<ConstructorParameters<(typeof RUN)[T]>[1]>>
->;
+export type Declared<T extends Type> = Resource<pulumi.Unwrap<NonNullable<Args<T>>>>;
 
 /** The resources of one type that a program declares, with the type of their inputs. */
 export function declared<T extends Type>(program: Program, type: T): Declared<T>[] {
@@ -80,235 +70,11 @@ export function declared<T extends Type>(program: Program, type: T): Declared<T>
 
 /** The types of what a program declares and this machine leaves out, sorted. */
 export function typesNotRun({ resources }: Program): string[] {
-	return [...new Set(resources.map(({ type }) => type))].filter((type) => !(type in RUN)).sort();
-}
-
-let previous: Promise<unknown> = Promise.resolve();
-
-/**
- * Runs the Pulumi program under Pulumi's mock runtime, which asks nothing of AWS or of the engine.
- *
- * @returns every resource that it declares, and its outputs.
- * Rejects with whatever the program throws, however late; `pulumi.RunError` if a setting is wrong, or a file of settings is not YAML.
- */
-export function evaluate(options: EvaluateOptions = {}): Promise<Program> {
-	// One at a time: Pulumi's mock runtime is global to the process.
-	const evaluated = previous.then(() => evaluateAlone(options));
-	previous = evaluated.catch(() => undefined);
-	return evaluated;
-}
-
-async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
-	const directory = options.directory ?? dirname(__dirname);
-	const stack = options.stack ?? "dev";
-	const project = readYaml(join(directory, "Pulumi.yaml"));
-	const stackFile = join(directory, `Pulumi.${stack}.yaml`);
-	const config = configOf(project, stackFile, options.settings ?? {});
-	const region = config["aws:region"];
-	const place = { region, endpoint: options.endpoint ?? "http://127.0.0.1" };
-	const resources: Resource[] = [];
-	const protectedOnes = new Set<string>();
-	/** The types of a resource's parents and its own: with the name, what Pulumi tells resources apart by. */
-	const paths = new Map<pulumi.Resource, string>();
-	const urns = new Set<string>();
-	const failures: unknown[] = [];
-
-	pulumi.runtime.setMocks(
-		{
-			async newResource({ type, name, inputs, custom }) {
-				for (const [input, value] of Object.entries(inputs)) {
-					inputs[input] = await (Array.isArray(value) ? Promise.all(value.map(toId)) : toId(value));
-				}
-				if (!custom || type.startsWith("pulumi:")) return { id: undefined, state: inputs };
-				const key = `${type} ${name}`;
-				const twins = resources.filter((each) => each.type === type && each.name === name).length;
-				const suffix = digest(`${key} ${twins}`).slice(0, 7);
-				const physicalName = String(inputs.name ?? `${name}-${suffix}`);
-				const { id, ...attributes } = provide(type, physicalName, inputs, place);
-				const protect = protectedOnes.has(key);
-				resources.push({ type, name, id, arn: attributes.arn, physicalName, protect, inputs });
-				return { id, state: { ...inputs, ...attributes, name: physicalName } };
-			},
-			call: ({ token }) => answer(token, region),
-		},
-		project.name,
-		stack,
-		false,
-	);
-	pulumi.runtime.setAllConfig(config);
-	forget(directory);
-
-	// A failure inside an `apply` reaches nobody's `catch`: Pulumi's own runner listens here too.
-	const listeners = process.listeners("unhandledRejection");
-	let fail = () => {};
-	const failed = new Promise<void>((resolve) => (fail = resolve));
-	const collect = (reason: unknown) => {
-		failures.push(reason);
-		fail();
-	};
-	process.removeAllListeners("unhandledRejection").on("unhandledRejection", collect);
-	// Pulumi notes the stack of each promise that it makes, whose lines ts-node maps: that would take a third of all the time.
-	const { stackTraceLimit } = Error;
-	Error.stackTraceLimit = 1;
-	// Of outputs that only AWS can give, who runs the program tells in words of their own.
-	const { warn } = console;
-	console.warn = (...told) => /Undefined value \(.*\) will not show/.test(told[0]) || warn(...told);
-	try {
-		const outputs = pulumi.runtime
-			.runInPulumiStack(async () => {
-				// The only place where the mock runtime shows a resource's options.
-				pulumi.runtime.registerStackTransformation(({ resource, type, name, opts }) => {
-					if (opts.urn) return undefined; // a reference to a resource that is declared elsewhere
-					if (opts.protect) protectedOnes.add(`${type} ${name}`);
-					const parentPath = opts.parent && paths.get(opts.parent);
-					const path = parentPath === undefined ? type : `${parentPath}$${type}`;
-					paths.set(resource, path);
-					if (urns.has(`${path}::${name}`)) throw declaredTwice(type, name);
-					urns.add(`${path}::${name}`);
-					return undefined;
-				});
-				return require(join(directory, "index"));
-			})
-			.catch(collect);
-		// What waits for a resource that has failed waits for ever.
-		await Promise.race([outputs, failed]);
-		let seen: number;
-		do {
-			seen = resources.length;
-			// Resolves once no registration is under way.
-			await Promise.race([pulumi.runtime.disconnect(), failed]);
-			await setImmediate(); // lets an `apply` that declares more resources begin
-		} while (resources.length > seen);
-		if (failures.length > 0) throw failures.find(pulumi.RunError.isInstance) ?? failures[0];
-		return { directory, region, resources, outputs: { ...Object(await outputs) } };
-	} finally {
-		Error.stackTraceLimit = stackTraceLimit;
-		console.warn = warn;
-		process.off("unhandledRejection", collect);
-		for (const listener of listeners) process.on("unhandledRejection", listener);
-	}
-}
-
-/** A provider gets the id of a resource that is given as an input. */
-const toId = (input: unknown): unknown =>
-	pulumi.CustomResource.isInstance(input)
-		? new Promise((resolve) => input.id.apply(resolve))
-		: input;
-
-const declaredTwice = (type: string, name: string) =>
-	new pulumi.RunError(
-		`The program declares two resources of type ${type} with the name ${name}, which Pulumi refuses: give one of them another name.`,
-	);
-
-/** The configuration as the engine would give it: declared defaults, the stack's file, overrides. */
-function configOf({ name, config }: Yaml, stackFile: string, overrides: StackConfig) {
-	const ofStack = existsSync(stackFile) ? readYaml(stackFile).config : {};
-	const defaults = Object.entries(Object(config)).map(([key, declaration]): [string, unknown] => [
-		key,
-		Object(declaration).default ?? Object(declaration).value,
-	]);
-	const given = Object.entries({ ...Object(ofStack), ...overrides });
-	const result = { "aws:region": "us-east-1" };
-	for (const [key, value] of [...defaults, ...given]) {
-		if (value === undefined || value === null) continue;
-		const text = typeof value === "string" ? value : JSON.stringify(value);
-		Object.assign(result, { [key.includes(":") ? key : `${name}:${key}`]: text });
-	}
-	return result;
-}
-
-interface Yaml {
-	name?: string;
-	config?: unknown;
-}
-
-function readYaml(path: string): Yaml {
-	const text = readFileSync(path, "utf8");
-	try {
-		return Object(parse(text));
-	} catch (error) {
-		const [what] = Object(error).message.split(":\n");
-		throw new pulumi.RunError(`${basename(path)} is not valid YAML: ${what}.`);
-	}
-}
-
-/** Lets the program's own modules be evaluated again; installed packages and this directory stay. */
-function forget(directory: string): void {
-	for (const path of Object.keys(require.cache)) {
-		const own = path.startsWith(directory + sep) && !path.includes(`${sep}node_modules${sep}`);
-		if (own && !path.startsWith(__dirname + sep)) delete require.cache[path];
-	}
-}
-
-/** What comes before the name in an ARN, where it is not made of the type: service, and path. */
-const ARN_PATHS: Record<string, [service: string, path: string]> = {
-	"aws:cloudwatch/eventBus:EventBus": ["events", "event-bus/"],
-	"aws:cloudwatch/eventRule:EventRule": ["events", "rule/"],
-	"aws:cloudwatch/logGroup:LogGroup": ["logs", "log-group:"],
-	"aws:cognito/userPool:UserPool": ["cognito-idp", "userpool/"],
-	"aws:lambda/function:Function": ["lambda", "function:"],
-	"aws:scheduler/schedule:Schedule": ["scheduler", "schedule/default/"],
-	"aws:sfn/stateMachine:StateMachine": ["states", "stateMachine:"],
-	"aws:sns/topic:Topic": ["sns", ""],
-	"aws:sqs/queue:Queue": ["sqs", ""],
-};
-
-/** What the AWS provider would answer when it has made a resource: ids and ARNs as AWS's. */
-function provide(
-	type: string,
-	name: string,
-	inputs: Record<string, unknown>,
-	{ region, endpoint }: { region: string; endpoint: string },
-): { id: string; arn: string; endpoint?: string; url?: string; streamArn?: string } {
-	const [, module = "", kind = ""] = /^\w+:(\w+)\/(\w+):/.exec(type) ?? [];
-	const [service, path] = ARN_PATHS[type] ?? [module, `${kind}/`];
-	const where = `arn:aws:${service}:${service === "iam" ? "" : region}:${ACCOUNT}:${path}`;
-	switch (kind) {
-		case "userPool": {
-			const id = `${region}_${digest(name).slice(0, 9).toUpperCase()}`;
-			return { id, arn: `${where}${id}`, endpoint: `cognito-idp.${region}.amazonaws.com/${id}` };
-		}
-		case "userPoolClient":
-			return { id: digest(name).slice(0, 26), arn: "" };
-		case "eventRule": {
-			const bus = inputs.eventBusName ?? "default";
-			const id = bus === "default" ? name : `${bus}/${name}`;
-			return { id, arn: `${where}${id}` };
-		}
-		case "queue": {
-			const url = `${endpoint}/${ACCOUNT}/${name}`;
-			return { id: url, arn: `${where}${name}`, url };
-		}
-		case "table": {
-			const arn = `${where}${name}`;
-			return { id: name, arn, ...(inputs.streamEnabled === true && { streamArn: streamArn(arn) }) };
-		}
-		default:
-			return { id: name, arn: `${where}${name}` };
-	}
+	const run: readonly string[] = RUN;
+	return [...new Set(resources.map(({ type }) => type))]
+		.filter((type) => !run.includes(type))
+		.sort();
 }
 
 /** The ARN of the stream of a table that has one; AWS names it after the time at which it was made. */
 export const streamArn = (tableArn: string) => `${tableArn}/stream/2026-01-01T00:00:00.000`;
-
-/** Forty letters and digits that look random, and are the same each time. */
-function digest(text: string): string {
-	return BigInt(`0x${createHash("sha256").update(text).digest("hex")}`)
-		.toString(36)
-		.slice(-40);
-}
-
-/** What AWS would answer to the few questions that a program asks while it is evaluated. */
-function answer(token: string, region: string): Record<string, unknown> {
-	switch (token.split(":").at(-1)) {
-		case "getRegion":
-			return { id: region, name: region, region };
-		case "getCallerIdentity":
-			return { id: ACCOUNT, accountId: ACCOUNT, userId: "local" };
-		case "getPartition":
-			return { id: "aws", partition: "aws", dnsSuffix: "amazonaws.com" };
-	}
-	throw new pulumi.RunError(
-		`The program asks AWS for ${token}, which the embedded stack cannot answer: teach local/program.ts to.`,
-	);
-}

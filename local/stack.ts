@@ -13,9 +13,10 @@ import { createScheduler } from "./aws/scheduler";
 import { createSqs } from "./aws/sqs";
 import { createStepFunctions } from "./aws/stepFunctions";
 import { openEndpoint } from "./endpoint";
+import { type EvaluateOptions, evaluate } from "./evaluate";
 import { createFaults } from "./faults";
 import { findNodejs, type Nodejs } from "./nodejs";
-import { type EvaluateOptions, evaluate, type Program, typesNotRun } from "./program";
+import { type Program, typesNotRun } from "./program";
 
 export interface StackOptions extends Omit<EvaluateOptions, "endpoint"> {
 	/** The port of the endpoint; a free one unless given. */

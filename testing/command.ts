@@ -25,6 +25,9 @@ export async function compileCommand(source: string): Promise<TestCommand> {
 		bundle: true,
 		platform: "node",
 		format: "cjs",
+		// ES modules, where a package offers them: what is not used is left out, and not loaded at each start.
+		mainFields: ["module", "main"],
+		conditions: ["module", "import"],
 	});
 	return {
 		path,

@@ -1,4 +1,5 @@
-import { evaluate, type Program } from "../local/program";
+import { evaluate } from "../local/evaluate";
+import type { Program } from "../local/program";
 import { type Stack, type StackOptions, startStack } from "../local/stack";
 
 type Settings = NonNullable<StackOptions["settings"]>;

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import test, { type ExecutionContext } from "ava";
 import { deadLetters } from "../../testing/deadLetters";
-import { evaluate, type Program } from "../program";
+import { evaluate } from "../evaluate";
+import type { Program } from "../program";
 import { type Stack, startStack } from "../stack";
 
 const program = evaluate({ directory: join(__dirname, "../../testing/secondProgram") });

@@ -16,7 +16,8 @@ import {
 	UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
 import test, { type ExecutionContext } from "ava";
-import { declared, evaluate, type Program, type Resource } from "../program";
+import { evaluate } from "../evaluate";
+import { declared, type Program, type Resource } from "../program";
 import { type Stack, startStack } from "../stack";
 
 const directory = join(__dirname, "../../testing/secondProgram");

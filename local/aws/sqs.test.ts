@@ -12,7 +12,8 @@ import {
 } from "@aws-sdk/client-sqs";
 import * as pulumi from "@pulumi/pulumi";
 import test, { type ExecutionContext } from "ava";
-import { declared, evaluate, type Program } from "../program";
+import { evaluate } from "../evaluate";
+import { declared, type Program } from "../program";
 import { startStack } from "../stack";
 
 const WORK = "work";

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import test from "ava";
-import { declared, evaluate } from "./program";
+import { evaluate } from "./evaluate";
+import { declared } from "./program";
 
 const directory = join(__dirname, "../testing/secondProgram");
 
