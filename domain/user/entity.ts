@@ -8,6 +8,7 @@ import { type StringSchema, string } from "dynamodb-toolbox/schema/string";
 import { err, ok, type Result } from "neverthrow";
 import type { CorruptUser } from "../errors";
 import { storedIssues } from "../issues";
+import { readerOf } from "../itemReader";
 import type { SingleTable } from "../table";
 import { applicationAttributes } from "./attributes";
 import { type Identity, identityEntries, type registry } from "./identity";
@@ -72,7 +73,8 @@ const identitySchemas = schemas as {
 	>;
 };
 
-const userSchema = item({
+/** Everything that is stored of a user. */
+export const userSchema = item({
 	...identitySchemas,
 	...applicationAttributes,
 	...storeAttributes,
@@ -95,13 +97,12 @@ export const userAttributes: Readonly<Record<string, Schema>> = Object.fromEntri
 	Object.entries<Schema>(userSchema.attributes).filter(([, { props }]) => !props.hidden),
 );
 
-// Made once, as it would be for each answer of the entity's own commands.
-const storedUser = new Formatter(userSchema);
+const readStored = readerOf(userSchema);
 const formattedUser = new Formatter(item(userAttributes));
 
 /** Reads a stored item, as it lies in the table. It throws for no input. */
 export const readUser = (item: unknown): Result<User, CorruptUser> =>
-	reading(() => storedUser.format(item));
+	reading(() => readStored(item));
 
 /** Reads what was a {@link User} before it was sent. It throws for no input. */
 export const readFormattedUser = (user: unknown): Result<User, CorruptUser> =>

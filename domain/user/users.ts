@@ -1,15 +1,15 @@
 import { randomUUID } from "node:crypto";
 import type { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
-import { GetCommand, QueryCommand } from "@aws-sdk/lib-dynamodb";
-import { unmarshall } from "@aws-sdk/util-dynamodb";
-import { DeleteItemCommand } from "dynamodb-toolbox/entity/actions/delete";
-import type { Condition } from "dynamodb-toolbox/entity/actions/parseCondition";
-import { PutItemCommand } from "dynamodb-toolbox/entity/actions/put";
-import { $remove } from "dynamodb-toolbox/entity/actions/update/symbols";
 import {
-	UpdateAttributesCommand,
-	type UpdateAttributesInput,
-} from "dynamodb-toolbox/entity/actions/updateAttributes";
+	DeleteCommand,
+	GetCommand,
+	PutCommand,
+	QueryCommand,
+	UpdateCommand,
+	type UpdateCommandInput,
+} from "@aws-sdk/lib-dynamodb";
+import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { $remove } from "dynamodb-toolbox/entity/actions/update/symbols";
 import type { Schema } from "dynamodb-toolbox/schema";
 import { Parser } from "dynamodb-toolbox/schema/actions/parse";
 import { err, errAsync, ok, okAsync, type Result, ResultAsync } from "neverthrow";
@@ -24,6 +24,7 @@ import type {
 	UserNotFound,
 } from "../errors";
 import { inputIssue } from "../issues";
+import { writerOf } from "../itemWriter";
 import {
 	conditionFailed,
 	requestsOf,
@@ -32,7 +33,7 @@ import {
 	unavailable,
 } from "../table";
 import { applicationAttributes } from "./attributes";
-import { type ApplicationFields, readUser, type User, userEntity } from "./entity";
+import { type ApplicationFields, readUser, type User, userEntity, userSchema } from "./entity";
 import { type Identity, identityNames, isIdentityValue, isUuid, parseIdentity } from "./identity";
 import { claimedSince, emailClaim, emailPartition, profileKey, userIdPartition } from "./keys";
 
@@ -125,15 +126,13 @@ export interface Users {
  * ```
  */
 export function createUsers(table: SingleTable): Users {
-	const entity = userEntity(table);
-	const { request } = requestsOf(entity);
+	const { request } = requestsOf(userEntity(table));
 	const client = table.getDocumentClient();
 	const TableName = table.getName();
 
 	const findBySub: Users["findBySub"] = (sub) =>
 		isIdentityValue("sub", sub)
 			? request(async () => {
-					// The entity's own command would check a key that is right as it is made, and make a formatter for each answer.
 					const { Item } = await client.send(
 						new GetCommand({ TableName, Key: profileKey(sub), ConsistentRead: true }),
 					);
@@ -181,14 +180,15 @@ export function createUsers(table: SingleTable): Users {
 			};
 			return request(async () => {
 				try {
-					await entity
-						.build(PutItemCommand)
-						.item({ ...user, ...indexPartitions(user) })
-						.options({
-							condition: { attr: "sub", exists: false },
-							returnValuesOnConditionFalse: "ALL_OLD",
-						})
-						.send();
+					await client.send(
+						new PutCommand({
+							TableName,
+							Item: userWriter.toItem({ ...user, ...indexPartitions(user) }),
+							ConditionExpression: "attribute_not_exists(#key)",
+							ExpressionAttributeNames: { "#key": tableDefinition.partitionKey.name },
+							ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+						}),
+					);
 					return ok(user);
 				} catch (cause) {
 					const existing = await findExisting(user.sub, conditionFailed(cause));
@@ -208,23 +208,31 @@ export function createUsers(table: SingleTable): Users {
 
 	/** One conditional UpdateItem; what the item may hold is checked before. */
 	const change = <E>(
-		item: Record<string, unknown>,
-		condition: Condition<typeof entity>,
+		fields: Record<string, unknown>,
+		condition: Condition,
 		otherwise: E,
 		updatedAt = new Date().toISOString(),
 	): ResultAsync<User, E | CorruptUser | StoreUnavailable> =>
-		request(async () => {
+		request<User, E | CorruptUser>(async () => {
 			try {
-				const { Attributes } = await entity
-					.build(UpdateAttributesCommand)
-					// Its keys come from a registry, which the type of the entity's own input cannot express.
-					.item({
-						...item,
-						updatedAt,
-					} as UpdateAttributesInput<typeof entity>)
-					.options({ condition, returnValues: "ALL_NEW" })
-					.send();
-				return Attributes === undefined ? err(otherwise) : ok(Attributes);
+				const update = userWriter.toUpdate({ ...fields, updatedAt });
+				const { Attributes } = await client.send(
+					new UpdateCommand({
+						TableName,
+						...update,
+						...condition,
+						ExpressionAttributeNames: {
+							...update.ExpressionAttributeNames,
+							...condition.ExpressionAttributeNames,
+						},
+						ExpressionAttributeValues: {
+							...update.ExpressionAttributeValues,
+							...condition.ExpressionAttributeValues,
+						},
+						ReturnValues: "ALL_NEW",
+					}),
+				);
+				return Attributes === undefined ? err(otherwise) : readUser(Attributes);
 			} catch (cause) {
 				conditionFailed(cause);
 				return err(otherwise);
@@ -234,7 +242,7 @@ export function createUsers(table: SingleTable): Users {
 	const update: Users["update"] = (sub, fields) =>
 		isIdentityValue("sub", sub)
 			? parseUpdate(fields).asyncAndThen((changes) =>
-					change({ sub, ...changes }, { attr: "sub", exists: true }, userNotFound),
+					change({ sub, ...changes }, exists, userNotFound),
 				)
 			: errAsync(userNotFound);
 
@@ -255,7 +263,11 @@ export function createUsers(table: SingleTable): Users {
 						emailClaim: emailClaim(identity.emailVerified, since),
 						identityVersion: user.identityVersion + 1,
 					},
-					{ attr: "identityVersion", eq: user.identityVersion },
+					{
+						ConditionExpression: "#version = :version",
+						ExpressionAttributeNames: { "#version": "identityVersion" },
+						ExpressionAttributeValues: { ":version": user.identityVersion },
+					},
 					concurrentUpdate,
 					now,
 				);
@@ -264,13 +276,25 @@ export function createUsers(table: SingleTable): Users {
 	const remove: Users["remove"] = (sub) =>
 		isIdentityValue("sub", sub)
 			? ResultAsync.fromPromise(
-					entity.build(DeleteItemCommand).key({ sub }).send(),
+					client.send(new DeleteCommand({ TableName, Key: profileKey(sub) })),
 					unavailable,
 				).map(() => undefined)
 			: okAsync(undefined);
 
 	return { register, findBySub, findByEmail, findByUserId, update, replaceIdentity, remove };
 }
+
+type Condition = Pick<
+	UpdateCommandInput,
+	"ConditionExpression" | "ExpressionAttributeNames" | "ExpressionAttributeValues"
+>;
+
+const exists: Condition = {
+	ConditionExpression: "attribute_exists(#key)",
+	ExpressionAttributeNames: { "#key": tableDefinition.partitionKey.name },
+};
+
+const userWriter = writerOf(userSchema);
 
 const found = (item: unknown): Result<User, UserNotFound | CorruptUser> =>
 	item === undefined ? err(userNotFound) : readUser(item);

@@ -170,7 +170,7 @@ export async function accessPatterns({
 		return [
 			perSecond(times, "domain"),
 			perSecond(bareTimes, "bare document client"),
-			ratio(section, `${name}, time against the bare client`, times, bareTimes, 1.15),
+			ratio(section, `${name}, time against the bare client`, times, bareTimes, 1.1),
 		];
 	});
 }
