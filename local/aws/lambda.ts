@@ -9,8 +9,12 @@ import { type Call, type Endpoint, parseJson, ServiceError } from "../endpoint";
 import { type Nodejs, ownNodejs } from "../nodejs";
 import { type Declared, declared, type Program } from "../program";
 
-/** AWS runs up to a thousand at once; more than this machine has processors for would only be late together. */
-const MAXIMUM_ENVIRONMENTS = Math.min(10, 2 * availableParallelism());
+/** AWS runs up to a thousand at once; this machine has one person's tests to run. */
+const MAXIMUM_ENVIRONMENTS = 10;
+
+/** So many of a function may start at once; more than there are processors would only be late together. */
+const MAXIMUM_STARTING = availableParallelism();
+
 /** An asynchronous invocation is tried three times in all; AWS waits one minute before it repeats it, then two. */
 const ATTEMPTS = 3;
 const RETRY_MS = 100;
@@ -89,6 +93,7 @@ class LambdaFunction {
 	readonly logGroup: string;
 	private readonly environments = new Set<Environment>();
 	private idle: Environment[] = [];
+	private starting = 0;
 	private readonly waiting: (() => void)[] = [];
 	private closed = false;
 
@@ -111,17 +116,31 @@ class LambdaFunction {
 
 	/** Hands one event to a warm environment, to a new one, or to the first that becomes free. */
 	async invoke(event: unknown, requestId: string): Promise<Outcome> {
-		while (this.idle.length === 0 && this.environments.size >= MAXIMUM_ENVIRONMENTS) {
+		while (this.idle.length === 0 && !this.canStart()) {
 			await new Promise<void>((free) => this.waiting.push(free));
 		}
 		if (this.closed) throw new ServiceError("ServiceException", "The stack is closing.", 500);
-		const environment = this.idle.pop() ?? startEnvironment(this);
-		this.environments.add(environment);
+		const environment = this.idle.pop() ?? this.start();
 		const outcome = await environment.run(event, requestId);
 		if (environment.alive()) this.idle.push(environment);
 		else this.environments.delete(environment);
 		this.waiting.shift()?.();
 		return outcome;
+	}
+
+	private canStart(): boolean {
+		return this.environments.size < MAXIMUM_ENVIRONMENTS && this.starting < MAXIMUM_STARTING;
+	}
+
+	private start(): Environment {
+		const environment = startEnvironment(this);
+		this.environments.add(environment);
+		this.starting++;
+		environment.started.then(() => {
+			this.starting--;
+			this.waiting.shift()?.();
+		});
+		return environment;
 	}
 
 	/** Invokes until it succeeds, and gives up in the end. */
@@ -175,12 +194,15 @@ function startEnvironment(fn: LambdaFunction) {
 		"log" in message ? log(message.log) : receive(message),
 	);
 	const exited = once(child, "exit");
+	const started = Promise.race([ready, exited]);
 	const closed = once(child, "close");
 
 	return {
+		/** Resolves once it has loaded the function, or has ended. */
+		started,
 		/** Runs the function on an event, and stops the process when that takes longer than declared. */
 		async run(event: unknown, awsRequestId: string): Promise<Outcome> {
-			await Promise.race([ready, exited]);
+			await started;
 			const answered = nextMessage();
 			const context = { awsRequestId, functionName, invokedFunctionArn };
 			const deadline = Date.now() + seconds * 1000;
