@@ -34,8 +34,9 @@ for (const writeMode of ["event", "immediate"] as const) {
 
 	const link = async (email: string) => (await people.attributes(email))["custom:userId"];
 
+	// One at a time, or each would wait for processes of its own to start, and a trigger no longer than Cognito lets it.
 	const it = (title: string, implementation: ImplementationFn<[]>) =>
-		test(`${writeMode} mode: ${title}`, implementation);
+		test.serial(`${writeMode} mode: ${title}`, implementation);
 
 	it("a person who signs up and confirms is found by sub and by email, and linked", async (t) => {
 		const email = someone();
