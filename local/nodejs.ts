@@ -37,7 +37,16 @@ export async function bringNodejs(runtime: string): Promise<Nodejs | undefined> 
 	const range = runtime.replace("nodejs", "");
 	const say =
 		"process.stdout.write(JSON.stringify({ path: process.execPath, version: process.version }))";
-	const exec = ["exec", "--yes", `--package=node@${range}`, "--", "node", "--eval", say];
+	const exec = [
+		"exec",
+		"--yes",
+		"--fetch-retries=0",
+		`--package=node@${range}`,
+		"--",
+		"node",
+		"--eval",
+		say,
+	];
 	try {
 		const { stdout } = await promisify(execFile)(process.execPath, [npm, ...exec], {
 			timeout: 120_000,

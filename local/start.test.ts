@@ -69,7 +69,8 @@ test.serial(
 		const { output, errors, status } = await start("--once", "--port", "0");
 		t.is(errors, "");
 		t.is(status, 0);
-		t.regex(output, /^The program declares \d+ resources, in write mode (event|immediate); up in/);
+		t.regex(output, /^The program declares \d+ resources, in write mode (event|immediate); up in/m);
+		t.regex(output, /Functions of nodejs[^\n]* run on Node\.js v\d+\.\d+\.\d+\./);
 		t.notRegex(output, /✖/);
 		const mail = /\n✉ Ada@Example\.com: (\d{6}) to confirm the sign-up\n/.exec(output);
 		t.true(output.includes(`✔ confirms with the code from the mail\n  code ${mail?.[1]}\n`));
@@ -109,7 +110,7 @@ onPosix(
 		const { env, left } = withTemporaryDirectory(t);
 		const child = spawnStart(["--port", "0"], { env, detached: true });
 		while (left().length === 0) await setTimeout(20);
-		// One of many comes while esbuild bundles.
+		// One of many comes while it bundles.
 		const interval = setInterval(() => process.kill(-Number(child.pid), "SIGINT"), 50);
 		child.once("exit", () => clearInterval(interval));
 		const { output, errors, status } = await ended(child);

@@ -64,8 +64,8 @@ async function main(): Promise<void> {
 function nodejsFor(runtime: string) {
 	const found = findNodejs(runtime);
 	if (found) return found;
-	console.log(`Getting the Node.js of ${runtime}, once ...`);
-	return bringNodejs(runtime);
+	const timer = setTimeout(() => console.log(`Getting the Node.js of ${runtime}, once ...`), 2_000);
+	return bringNodejs(runtime).finally(() => clearTimeout(timer));
 }
 
 /** Aborts once Ctrl-C, a signal or a closed terminal says so, nobody reads what is printed, or npm is gone. */
