@@ -23,7 +23,8 @@ const otherCredentials = [
  *
  * @param callbackFactory makes the handler, once per cold start; it captures nothing
  * @param variables of the function's environment
- * @returns the code, and the handler in it, of an `aws.lambda.Function`
+ * @returns the code, and the handler in it, of an `aws.lambda.Function`; the code rejects with `pulumi.RunError` if it cannot be
+ * bundled
  */
 export function bundle(
 	callbackFactory: () => unknown,

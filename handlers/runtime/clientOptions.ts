@@ -20,7 +20,8 @@ export interface ClientOptions {
  * What the SDK looks up in files where neither the environment nor the code says it. A function has no such files; to look for
  * them takes milliseconds of its first call: https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html
  */
-const fromEnvironment = {
+const notFromFiles = {
+	// What a function would have anyway.
 	accountIdEndpointMode: "preferred" as const,
 	authSchemePreference: [],
 	disableClockSkewCorrection: process.env.AWS_DISABLE_CLOCK_SKEW_CORRECTION === "true",
@@ -33,7 +34,7 @@ const fromEnvironment = {
 };
 
 const options = (maxAttempts: number, milliseconds: number): ClientOptions => ({
-	...fromEnvironment,
+	...notFromFiles,
 	maxAttempts,
 	retryMode: "standard",
 	requestHandler: {

@@ -16,6 +16,7 @@ const writeDeadline = 1_500;
 
 const eventBridge = new EventBridgeClient(triggerClientOptions);
 const publish = createPublish(environment("EVENT_BUS_NAME"), eventBridge);
+// As the one that will publish an event; nobody gets this.
 const first = new PutEventsCommand({ Entries: [{ Source: "", DetailType: "", Detail: "{}" }] });
 rehearse(first, () => eventBridge.send(first));
 

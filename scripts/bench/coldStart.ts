@@ -84,9 +84,9 @@ console.error = (error) => errors.push(error);
 
 /** One cold start. */
 export interface ColdStart {
-	/** The milliseconds from requiring the function until it can take an event, for which Lambda gives a whole processor. */
+	/** The milliseconds from requiring the function until it can take an event: apart, as docs/benchmark.md says. */
 	readonly loading: number;
-	/** The milliseconds until it has answered its first, for which Lambda gives what the memory buys. */
+	/** The milliseconds until it has answered its first, on the share of a processor that its memory buys. */
 	readonly handling: number;
 	/** What it has logged as an error. */
 	readonly errors: readonly object[];
