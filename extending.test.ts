@@ -105,9 +105,10 @@ function compile(): string {
 		return installed.get(path);
 	};
 	program = ts.createProgram({
-		// Pulumi's own types take longest: npm run test:adopted compiles the program as well.
-		rootNames: config.fileNames.filter((path) =>
-			/\/(domain|handlers|application)\b|\.d\.ts$/.test(path),
+		// Pulumi's own types take longest: npm run test:adopted compiles the program and the tests as well.
+		rootNames: config.fileNames.filter(
+			(path) =>
+				/\/(domain|handlers|application)\b|\.d\.ts$/.test(path) && !path.endsWith(".test.ts"),
 		),
 		options: config.options,
 		host: compiler,
