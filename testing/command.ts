@@ -49,7 +49,7 @@ export const environment = (): NodeJS.ProcessEnv => ({
 const startNode = (args: readonly string[], env: NodeJS.ProcessEnv) =>
 	spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
 
-/** What a process that was started has printed, once it has ended, and how. */
+/** What a process that was started has printed, once it has ended, and how; not that it waited, as on a busy machine any may. */
 export async function end(child: ChildProcess) {
 	if (!child.stdout || !child.stderr) throw new Error("its output goes elsewhere");
 	const [output, errors, [status, signal]] = await Promise.all([
@@ -57,7 +57,7 @@ export async function end(child: ChildProcess) {
 		text(child.stderr),
 		once(child, "close"),
 	]);
-	return { output, errors, status, signal };
+	return { output, errors: errors.replace(/^Waiting for .*\n/gm, ""), status, signal };
 }
 
 /** Declares a test of signals, of which Windows has none but the end of a process, or of a script that names what runs it. */
