@@ -6,19 +6,19 @@ import {
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
-import { RunError } from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import test from "ava";
 import ts from "typescript";
 import type * as domain from "./domain";
 import { eventSource } from "./domain/user/events";
 import { profileKey } from "./domain/user/keys";
 import { declared } from "./local/program";
-import type { Stack } from "./local/stack";
+import { type Stack, startStack } from "./local/stack";
 import { adoptProject, edit } from "./testing/adoptedProject";
 import { deadLetters } from "./testing/deadLetters";
 import { People } from "./testing/people";
+import { testOptions } from "./testing/programs";
 import { publishEvents } from "./testing/publishEvents";
-import { startTestStack } from "./testing/testStack";
 
 /** An application's own code, which compiles only if the types have followed. */
 const typed = `
@@ -70,7 +70,7 @@ import { set } from "dynamodb-toolbox/schema/set";
 ${source}`.replace(/^export const applicationAttributes = {\n/m, (line) => line + further),
 	);
 	await edit(directory, "application.ts", (source) => `${source}${typed}`);
-	stack = await startTestStack({}, { directory });
+	stack = await startStack({ ...testOptions(), directory });
 	extended = require(join(directory, "domain"));
 	orders = require(join(directory, "domain/order/orders"));
 	people = new People(stack);
@@ -399,7 +399,7 @@ test.serial("a wrong entry is one compile error, where it stands", async (t) => 
 test.serial("a wrong entry that compiles stops the program with its sentence", async (t) => {
 	await rewrite("nickname", '{ cognito: "nickname", type: "string", maxLength: 2048 }');
 	await rewrite("seats", '{ cognito: "custom:userId", type: "string", maxLength: 36 }');
-	await t.throwsAsync(startTestStack({}, { directory }), {
+	await t.throwsAsync(startStack({ ...testOptions(), directory }), {
 		instanceOf: RunError,
 		message: /^The attribute seats in domain\/user\/attributes\.ts is custom:userId, which links/,
 	});

@@ -4,7 +4,8 @@ import test, { type ImplementationFn } from "ava";
 import { createUsers, openTable, type Users } from "../domain";
 import { type Stack, startStack } from "../local/stack";
 import { People } from "../testing/people";
-import { testProgram, withoutTrail } from "../testing/testStack";
+import { withoutTrail } from "../testing/programs";
+import { testProgram } from "../testing/testStack";
 
 const someone = () => `Someone.${randomUUID()}@Example.com`;
 

@@ -9,8 +9,9 @@ import { type Stack, startStack } from "../local/stack";
 import { comparePoolAndTable } from "../testing/comparePoolAndTable";
 import { deadLetters, redrive } from "../testing/deadLetters";
 import { People } from "../testing/people";
+import { tried, withoutStream, withoutTrail } from "../testing/programs";
 import { publishEvents } from "../testing/publishEvents";
-import { testProgram, tried, withoutStream, withoutTrail } from "../testing/testStack";
+import { testProgram } from "../testing/testStack";
 
 const writeModes = ["event", "immediate"] as const;
 type WriteMode = (typeof writeModes)[number];

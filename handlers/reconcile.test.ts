@@ -15,7 +15,8 @@ import { declared, type Program } from "../local/program";
 import { type Stack, startStack } from "../local/stack";
 import { comparePoolAndTable } from "../testing/comparePoolAndTable";
 import { People } from "../testing/people";
-import { testProgram, withoutStream, withoutTrail } from "../testing/testStack";
+import { withoutStream, withoutTrail } from "../testing/programs";
+import { testProgram } from "../testing/testStack";
 import type { Run } from "./reconcile";
 
 // Reconcile on AWS: the declared state machine, schedule and function, under their roles.

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import test from "ava";
 import { evaluate } from "./evaluate";
 import { declared } from "./program";
@@ -44,7 +44,7 @@ test("one process evaluates a program again with other settings", async (t) => {
 test("what a program throws late reaches the caller, and the next evaluation is none the worse", async (t) => {
 	const settings = { lateFailure: "Write something else." };
 	const error = await t.throwsAsync(evaluate({ directory, settings }));
-	t.true(pulumi.RunError.isInstance(error));
+	t.true(RunError.isInstance(error));
 	t.is(error?.message, settings.lateFailure);
 	await t.notThrowsAsync(evaluate({ directory }));
 });
@@ -57,7 +57,7 @@ test("a function that cannot be built ends the evaluation, though others wait fo
 
 test("two resources of one type and name end the evaluation, as Pulumi would refuse them", async (t) => {
 	const error = await t.throwsAsync(evaluate({ directory, settings: { twice: true } }));
-	t.true(pulumi.RunError.isInstance(error));
+	t.true(RunError.isInstance(error));
 	t.regex(error?.message ?? "", /aws:s3\/bucket:Bucket .* unheardOf, .* another name\.$/);
 	await t.throwsAsync(evaluate({ directory, settings: { parents: "app:One,app:One" } }), {
 		message: /aws:sqs\/queue:Queue .* child, /,

@@ -6,7 +6,7 @@ import {
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DescribeTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import test from "ava";
 import { createUsers, openTable } from "../domain";
 import { People } from "../testing/people";
@@ -153,7 +153,7 @@ test("it says what it does not run, and refuses what it would run wrongly", asyn
 	t.regex(stack.outputs.names ?? "", /^{"pool":"people-\w{7}","bus":"events-\w{7}"}$/);
 	const settings = { pattern: '{"source": [{"numeric": [">", 0]}]}' };
 	const error = await t.throwsAsync(startStack({ directory, settings }));
-	t.true(pulumi.RunError.isInstance(error));
+	t.true(RunError.isInstance(error));
 	t.regex(error?.message ?? "", /rule wanted .*"numeric"/);
 });
 

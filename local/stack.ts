@@ -13,7 +13,7 @@ import { createScheduler } from "./aws/scheduler";
 import { createSqs } from "./aws/sqs";
 import { createStepFunctions } from "./aws/stepFunctions";
 import { openEndpoint } from "./endpoint";
-import { type EvaluateOptions, evaluate } from "./evaluate";
+import type { EvaluateOptions, evaluate } from "./evaluate";
 import { createFaults } from "./faults";
 import { findNodejs, type Nodejs } from "./nodejs";
 import { type Program, typesNotRun } from "./program";
@@ -26,6 +26,9 @@ export interface StackOptions extends Omit<EvaluateOptions, "endpoint"> {
 	/** The Node.js for the functions of a runtime, such as `nodejs24.x`; one that is there, unless given. */
 	nodejsFor?: (runtime: string) => Nodejs | undefined | Promise<Nodejs | undefined>;
 }
+
+/** Loads Pulumi, which takes longest of all, only where a program is evaluated here. */
+const evaluateHere: typeof evaluate = (options) => require("./evaluate").evaluate(options);
 
 /** The program, running on this machine. */
 export type Stack = Awaited<ReturnType<typeof startStack>>;
@@ -53,7 +56,7 @@ export async function startStack({
 	}
 
 	try {
-		const program = options.program ?? (await evaluate({ ...options, endpoint: endpoint.url }));
+		const program = options.program ?? (await evaluateHere({ ...options, endpoint: endpoint.url }));
 		const authorize = createPermissions(program);
 		const faults = createFaults(endpoint.pause);
 		const logs = createLogs(program);

@@ -14,6 +14,7 @@ import {
 } from "@aws-sdk/client-cognito-identity-provider";
 import { PurgeQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import test from "ava";
+import { evaluateOnce } from "../../testing/evaluateOnce";
 import { People } from "../../testing/people";
 import { type Stack, startStack } from "../stack";
 import type { Mail } from "./cognitoMails";
@@ -29,7 +30,8 @@ const Password = "Correct-Horse-7";
 let people: People;
 
 test.before(async () => {
-	stack = await startStack({ directory: join(__dirname, "../../testing/secondProgram") });
+	const directory = join(__dirname, "../../testing/secondProgram");
+	stack = await startStack({ program: await evaluateOnce({ directory }) });
 	cognito = new CognitoIdentityProviderClient(stack.clientOptions);
 	people = new People(stack);
 	({ userPoolId: UserPoolId, userPoolClientId: ClientId } = stack.outputs);

@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from "node:crypto";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import {
 	CognitoError,
 	InvalidParameterError,
@@ -474,7 +474,7 @@ function createTriggers(program: Program, endpoint: Endpoint): LambdaService {
 	const never = Object.keys(functions).filter((trigger) => !TRIGGERS.test(trigger));
 	const left = [...others.map(({ name }) => `the pool ${name}`), ...never];
 	if (left.length > 0) {
-		throw new pulumi.RunError(
+		throw new RunError(
 			`The embedded stack has one user pool, with the triggers that cognito-local calls, and cannot run ${left.join(", ")}: take it out, or teach local/aws/cognito.ts to.`,
 		);
 	}

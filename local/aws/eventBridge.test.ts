@@ -2,11 +2,11 @@ import { join } from "node:path";
 import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import test, { type ExecutionContext } from "ava";
 import { deadLetters } from "../../testing/deadLetters";
-import { evaluate } from "../evaluate";
+import { evaluateOnce } from "../../testing/evaluateOnce";
 import type { Program } from "../program";
 import { type Stack, startStack } from "../stack";
 
-const program = evaluate({ directory: join(__dirname, "../../testing/secondProgram") });
+const program = evaluateOnce({ directory: join(__dirname, "../../testing/secondProgram") });
 
 async function open(t: ExecutionContext, run: Program | Promise<Program> = program) {
 	const stack = await startStack({ program: await run });

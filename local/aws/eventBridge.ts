@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { PutEventsRequestEntry } from "@aws-sdk/client-eventbridge";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
 import { ACCOUNT, type Declared, declared, type Program } from "../program";
 import { compilePattern } from "./eventPattern";
@@ -173,7 +173,7 @@ function connect(
 	{ name, inputs }: Declared<"aws:cloudwatch/eventTarget:EventTarget">,
 ) {
 	if (inputs.input ?? inputs.inputPath ?? inputs.inputTransformer) {
-		throw new pulumi.RunError(
+		throw new RunError(
 			`The event target ${name} changes the event, which the embedded stack cannot: let the target take it as it is, or teach local/aws/eventBridge.ts to.`,
 		);
 	}

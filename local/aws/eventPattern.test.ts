@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import test from "ava";
 import { compilePattern } from "./eventPattern";
 
@@ -52,7 +52,7 @@ for (const matcher of [
 	const text = JSON.stringify(matcher);
 	test(`${text} is refused in a sentence`, (t) => {
 		t.throws(() => compilePattern(`{"source":["a",${text}]}`, "the rule r"), {
-			instanceOf: pulumi.RunError,
+			instanceOf: RunError,
 			message: `The embedded stack does not understand how the rule r matches events by ${text}: use exact values, "exists", "prefix" or "anything-but", or teach local/aws/eventPattern.ts to match it.`,
 		});
 	});

@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 
 type Test = (value: unknown) => boolean;
 
@@ -39,7 +39,7 @@ export function compilePattern(json: string, where: string): Test {
 				return (value) => leaves(value).some((leaf) => !unwanted.includes(leaf));
 			}
 		}
-		throw new pulumi.RunError(
+		throw new RunError(
 			`The embedded stack does not understand how ${where} matches events by ${JSON.stringify(matcher)}: use exact values, "exists", "prefix" or "anything-but", or teach local/aws/eventPattern.ts to match it.`,
 		);
 	}

@@ -16,12 +16,12 @@ import {
 	UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
 import test, { type ExecutionContext } from "ava";
-import { evaluate } from "../evaluate";
+import { evaluateOnce } from "../../testing/evaluateOnce";
 import { declared, type Program, type Resource } from "../program";
 import { type Stack, startStack } from "../stack";
 
 const directory = join(__dirname, "../../testing/secondProgram");
-const program = evaluate({ directory });
+const program = evaluateOnce({ directory });
 
 interface Logged<Record> {
 	readonly time?: number;

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import { type Call, type Endpoint, ServiceError } from "../endpoint";
 import { type Declared, declared, type Program, streamArn } from "../program";
 import type { StreamRecord } from "./dynamodb";
@@ -82,7 +82,7 @@ function consumeQueue(
 	sqs: Queues,
 ): void {
 	if (inputs.filterCriteria) {
-		throw new pulumi.RunError(
+		throw new RunError(
 			`The event source mapping ${name} filters the messages of a queue, which the embedded stack cannot: let the function do it, or teach local/aws/eventSourceMapping.ts to.`,
 		);
 	}

@@ -1,5 +1,5 @@
 import { DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import test from "ava";
 import { createUsers, openTable } from "../../domain";
 import { eventSource, eventTypes } from "../../domain/user/events";
@@ -7,7 +7,8 @@ import { parseAccount } from "../../domain/user/identity";
 import { deadLetters } from "../../testing/deadLetters";
 import { People } from "../../testing/people";
 import { publishEvents } from "../../testing/publishEvents";
-import { testProgram, tried, withoutStream, withoutTrail } from "../../testing/testStack";
+import { tried, withoutStream, withoutTrail } from "../../testing/programs";
+import { testProgram } from "../../testing/testStack";
 import type { Call } from "../endpoint";
 import { declared, type Program, type Resource } from "../program";
 import { type Stack, startStack } from "../stack";
@@ -380,7 +381,7 @@ for (const [what, statement] of Object.entries({
 })) {
 	test(`${what} stops the start`, async (t) => {
 		const error = await t.throwsAsync(startStack({ program: await withStatement(statement) }));
-		t.true(pulumi.RunError.isInstance(error));
+		t.true(RunError.isInstance(error));
 		t.regex(error?.message ?? "", /postConfirmation-publish.* teach local\/aws\/iam\.ts/);
 	});
 }
@@ -440,7 +441,7 @@ for (const [what, resource, inputs] of [
 		const [type = "", name = ""] = resource.split(" ");
 		const program = withInputs(await ownProgram, { type, name }, inputs);
 		const error = await t.throwsAsync(startStack({ program }));
-		t.true(pulumi.RunError.isInstance(error));
+		t.true(RunError.isInstance(error));
 		t.regex(error?.message ?? "", new RegExp(name));
 	});
 }

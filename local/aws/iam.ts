@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import { type Call, ServiceError } from "../endpoint";
 import { ACCOUNT, type Declared, declared, type Program, streamArn } from "../program";
 import { nameOf } from "./lambda";
@@ -30,7 +30,7 @@ export function createPermissions(program: Program): (call: Call) => void {
 		const trust = role ? statementsOf("trust", role.name, role.inputs.assumeRolePolicy) : [];
 		const assume = { action: "sts:AssumeRole", resource: "", service };
 		if (!role || !trust.some((allows) => allows(assume))) {
-			throw new pulumi.RunError(
+			throw new RunError(
 				`The ${what} ${name} needs a role that the program declares, and that ${service} may assume.`,
 			);
 		}
@@ -118,7 +118,7 @@ function assumedRoles(program: Program) {
 }
 
 const notUnderstood = (where: string, what: string) =>
-	new pulumi.RunError(
+	new RunError(
 		`The embedded stack cannot enforce ${where}, as it does not understand ${what}: write it otherwise, or teach local/aws/iam.ts to.`,
 	);
 

@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
+import { AssetArchive, StringAsset } from "@pulumi/pulumi/asset";
+import { RunError } from "@pulumi/pulumi/errors";
 import { type Call, type Endpoint, parseJson, ServiceError } from "../endpoint";
 import { type Nodejs, ownNodejs } from "../nodejs";
 import { type Declared, declared, type Program } from "../program";
@@ -262,16 +263,16 @@ export function nameOf(reference: string): string {
 /** Puts a function's files where Lambda would, and refuses what cannot be run here. */
 async function unpack({ name, inputs }: Declaration, taskRoot: string): Promise<void> {
 	const { code, runtime } = inputs;
-	const files = code instanceof pulumi.asset.AssetArchive ? Object.entries(await code.assets) : [];
+	const files = code instanceof AssetArchive ? Object.entries(await code.assets) : [];
 	if (!runtime?.startsWith("nodejs") || files.length === 0) throw cannotRun(name);
 	for (const [path, asset] of files) {
-		if (!(asset instanceof pulumi.asset.StringAsset)) throw cannotRun(name);
+		if (!(asset instanceof StringAsset)) throw cannotRun(name);
 		await mkdir(dirname(join(taskRoot, path)), { recursive: true });
 		await writeFile(join(taskRoot, path), await asset.text);
 	}
 }
 
 const cannotRun = (name: string) =>
-	new pulumi.RunError(
+	new RunError(
 		`The embedded stack cannot run the function ${name}, as it runs Node.js from an archive of texts alone: declare it with infra/bundledFunction.ts, or teach local/aws/lambda.ts to run it.`,
 	);

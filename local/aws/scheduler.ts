@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import type { Endpoint } from "../endpoint";
 import { declared, type Program } from "../program";
 
@@ -18,7 +18,7 @@ export function createScheduler(program: Program, endpoint: Endpoint) {
 			const schedule = schedules.find((each) => each.name === name);
 			const { arn: stateMachineArn = "", input } = schedule?.inputs.target ?? {};
 			if (!machines.includes(stateMachineArn)) {
-				throw new pulumi.RunError(
+				throw new RunError(
 					`The program declares no schedule ${name} that starts a state machine which it declares, and others the embedded stack cannot run: teach local/aws/scheduler.ts to.`,
 				);
 			}

@@ -10,9 +10,9 @@ import {
 	SQSClient,
 	StartMessageMoveTaskCommand,
 } from "@aws-sdk/client-sqs";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import test, { type ExecutionContext } from "ava";
-import { evaluate } from "../evaluate";
+import { evaluateOnce } from "../../testing/evaluateOnce";
 import { declared, type Program } from "../program";
 import { startStack } from "../stack";
 
@@ -21,7 +21,7 @@ const DEAD_LETTERS = "deadLetters";
 const OTHER = "heard";
 
 /** The test program without what consumes its queues. */
-const program = evaluate({ directory: join(__dirname, "../../testing/secondProgram") }).then(
+const program = evaluateOnce({ directory: join(__dirname, "../../testing/secondProgram") }).then(
 	(whole): Program => ({
 		...whole,
 		resources: whole.resources.filter(({ type }) => !/EventSourceMapping$/.test(type)),
@@ -149,6 +149,6 @@ test("a dead-letter queue that is not declared stops the start", async (t) => {
 			: each,
 	);
 	const error = await t.throwsAsync(startStack({ program: { ...whole, resources } }));
-	t.true(pulumi.RunError.isInstance(error));
+	t.true(RunError.isInstance(error));
 	t.regex(error?.message ?? "", /arn:aws:sqs:us-east-1:1:x/);
 });

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import { type Call, ServiceError } from "../endpoint";
 import { declared, type Program } from "../program";
 
@@ -55,7 +55,7 @@ interface Request {
 export function queueUrl(program: Program, arn: string): string {
 	const queue = declared(program, "aws:sqs/queue:Queue").find((each) => each.arn === arn);
 	if (queue) return queue.id;
-	throw new pulumi.RunError(
+	throw new RunError(
 		`The program sends failures to ${arn}, which is no queue that it declares: name one of its aws.sqs.Queue.`,
 	);
 }

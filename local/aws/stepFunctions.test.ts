@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import test, { type ExecutionContext } from "ava";
 import { testProgram } from "../../testing/testStack";
 import { openEndpoint } from "../endpoint";
@@ -79,7 +79,7 @@ for (const [what, program] of Object.entries({
 })) {
 	test(`a state machine with ${what} stops the start, in a sentence`, async (t) => {
 		const error = await t.throwsAsync(open(t, await program));
-		t.true(pulumi.RunError.isInstance(error));
+		t.true(RunError.isInstance(error));
 		t.regex(
 			error?.message ?? "",
 			/state machine reconcile, .* teach local\/aws\/stepFunctions\.ts/,
@@ -98,7 +98,7 @@ for (const [what, type, inputs] of [
 	test(`${what} needs a role that its service may assume`, async (t) => {
 		const program = await withInputs(type, inputs);
 		const error = t.throws(() => createPermissions(program), { message: new RegExp(`^${what} `) });
-		t.true(pulumi.RunError.isInstance(error));
+		t.true(RunError.isInstance(error));
 	});
 }
 

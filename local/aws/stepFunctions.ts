@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import { StateMachine, type StateMachineDefinition } from "aws-local-stepfunctions";
 import { type Call, type Endpoint, parseJson, ServiceError } from "../endpoint";
 import { type Declared, declared, type Program } from "../program";
@@ -147,7 +147,7 @@ function open(
 	endpoint: Endpoint,
 ): (input: Parameters<Interpreter>[0]) => Run {
 	const refuse = (what: string) =>
-		new pulumi.RunError(
+		new RunError(
 			`The embedded stack cannot run the state machine ${name}, as it does not understand ${what}: write it otherwise, or teach local/aws/stepFunctions.ts to.`,
 		);
 	const definition: StateMachineDefinition = JSON.parse(inputs.definition);

@@ -1,5 +1,5 @@
 import { deflateRawSync } from "node:zlib";
-import * as pulumi from "@pulumi/pulumi";
+import { AssetArchive, StringAsset } from "@pulumi/pulumi/asset";
 import { declared, type Program } from "../../local/program";
 import type { Figure } from "./figure";
 
@@ -12,9 +12,9 @@ export async function archivesOf(program: Program): Promise<ReadonlyMap<string, 
 	for (const { name, inputs } of declared(program, "aws:lambda/function:Function")) {
 		const { code } = inputs;
 		const files = new Map<string, string>();
-		if (code instanceof pulumi.asset.AssetArchive) {
+		if (code instanceof AssetArchive) {
 			for (const [path, asset] of Object.entries(await code.assets)) {
-				if (asset instanceof pulumi.asset.StringAsset) files.set(path, await asset.text);
+				if (asset instanceof StringAsset) files.set(path, await asset.text);
 			}
 		}
 		archives.set(name, files);

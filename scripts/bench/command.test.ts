@@ -1,6 +1,7 @@
 import test from "ava";
 import { startStack } from "../../local/stack";
-import { testProgram, withoutTrail } from "../../testing/testStack";
+import { withoutTrail } from "../../testing/programs";
+import { testProgram } from "../../testing/testStack";
 import { archiveSizes, archivesOf } from "./archives";
 import { clientsPerFunction } from "./connections";
 import { type Figure, isMissed } from "./figure";

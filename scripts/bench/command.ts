@@ -3,10 +3,11 @@ import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { SingleBar } from "cli-progress";
 import { Command } from "commander";
+import { evaluate } from "../../local/evaluate";
 import { bringNodejs, findNodejs, type Nodejs } from "../../local/nodejs";
 import { declared } from "../../local/program";
 import { startStack } from "../../local/stack";
-import { startTestStack, testProgram, withoutTrail } from "../../testing/testStack";
+import { testOptions, withoutTrail } from "../../testing/programs";
 import { Refusal, runCommand } from "../refusal";
 import { accessPatterns } from "./accessPatterns";
 import { archiveSizes, archivesOf } from "./archives";
@@ -63,7 +64,7 @@ async function nodejsFor(runtime: string): Promise<Nodejs> {
 
 /** Runs every section; all that is compared is measured in turn, in one run. Progress goes to standard error. */
 async function measure(): Promise<{ figures: Figure[]; nodejs: Nodejs }> {
-	const program = await testProgram();
+	const program = await evaluate(testOptions());
 	const [fn] = declared(program, "aws:lambda/function:Function");
 	const nodejs = await nodejsFor(fn?.inputs.runtime ?? "");
 	const total =
@@ -98,7 +99,7 @@ async function measure(): Promise<{ figures: Figure[]; nodejs: Nodejs }> {
 			await stack.close();
 		}
 		for (const writeMode of writeModes) {
-			const stack = await startTestStack({ writeMode });
+			const stack = await startStack(testOptions({ writeMode }));
 			try {
 				const archives = await archivesOf(stack.program);
 				progress.update({ section: `cold start, ${writeMode} mode` });

@@ -22,7 +22,8 @@ import { type Stack, startStack } from "../../local/stack";
 import { compileCommand, end, environment, onPosix, type TestCommand } from "../../testing/command";
 import { listAll } from "../../testing/listAll";
 import { People } from "../../testing/people";
-import { testProgram, withoutTrail } from "../../testing/testStack";
+import { withoutTrail } from "../../testing/programs";
+import { testProgram } from "../../testing/testStack";
 
 let stack: Stack;
 let people: People;
