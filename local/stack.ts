@@ -57,7 +57,7 @@ export async function startStack({
 
 	try {
 		const program = options.program ?? (await evaluateHere({ ...options, endpoint: endpoint.url }));
-		const authorize = createPermissions(program);
+		let authorize = createPermissions(program);
 		const faults = createFaults(endpoint.pause);
 		const logs = createLogs(program);
 		const lambda = await startLambda(program, endpoint, directory, nodejsFor);
@@ -132,6 +132,10 @@ export async function startStack({
 			letTake: endpoint.letTake,
 			/** Begins a fault; the function returned lifts it. */
 			fault: faults.begin,
+			/** Goes by the policies of another version of the program from here on, as after an update that changes nothing else. */
+			replacePolicies(changed: Program): void {
+				authorize = createPermissions(changed);
+			},
 			/** Kills every process of a function, by its logical name, as when the machine below it fails. */
 			kill: lambda.kill,
 			/** Does what a schedule does when its time has come, by its logical name. */
