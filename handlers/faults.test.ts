@@ -8,6 +8,7 @@ import { declared, type Program } from "../local/program";
 import { type Stack, startStack } from "../local/stack";
 import { comparePoolAndTable } from "../testing/comparePoolAndTable";
 import { deadLetters, redrive } from "../testing/deadLetters";
+import { emptyStack } from "../testing/emptyStack";
 import { People } from "../testing/people";
 import { tried, withoutStream, withoutTrail } from "../testing/programs";
 import { publishEvents } from "../testing/publishEvents";
@@ -16,22 +17,72 @@ import { testProgram } from "../testing/testStack";
 const writeModes = ["event", "immediate"] as const;
 type WriteMode = (typeof writeModes)[number];
 
-/** Programs whose events are tried three times, so that nobody waits for dead letters, and that hear of no trail, which would mend what these tests break. */
-const programs = new Map<WriteMode, Program>();
-/** The program as it is, but for what comes after a profile. */
-let whole: Program;
+/**
+ * The program as it is, but for what comes after a profile; and in each write mode one whose events are tried three times, so that
+ * nobody waits for dead letters, and that hears of no trail, which would mend what these tests break.
+ */
+let programs: Record<WriteMode | "whole", Program>;
 test.before(async () => {
-	for (const writeMode of writeModes) {
-		const program = withoutStream(await testProgram({ writeMode }));
-		programs.set(writeMode, tried(3, withoutTrail(program)));
-		if (writeMode === "event") whole = program;
-	}
+	const whole = withoutStream(await testProgram({ writeMode: "event" }));
+	const immediate = withoutStream(await testProgram({ writeMode: "immediate" }));
+	programs = {
+		whole,
+		event: tried(3, withoutTrail(whole)),
+		immediate: tried(3, withoutTrail(immediate)),
+	};
 });
 
-/** A stack of the test's own, the email of somebody, and every userId that a function has linked, or has tried to. */
-async function open(t: ExecutionContext, writeMode: WriteMode, program = programs.get(writeMode)) {
-	const stack = await startStack(program && { program });
+/** A stack of the test's own, whose functions' processes start cold. */
+async function openOwn(t: ExecutionContext, program: Program) {
+	const stack = await startStack({ program });
 	t.teardown(stack.close);
+	return sceneOf(stack);
+}
+
+/** The stacks that no test has at the moment, each empty and with warm processes. */
+const idle = new Map<keyof typeof programs, Stack>();
+test.after.always(async () => {
+	for (const stack of idle.values()) await stack.close();
+});
+
+/**
+ * For a serial test, an empty stack that those before may have had, as to start its processes takes longer than the test: it tells
+ * what happens from now on, and no fault or listener outlasts the test. After one that has failed, which may have left anything, the
+ * next gets a new stack.
+ */
+async function open(t: ExecutionContext, name: keyof typeof programs) {
+	const stack = idle.get(name) ?? (await startStack({ program: programs[name] }));
+	idle.delete(name);
+	const ends: (() => void)[] = [];
+	t.teardown(async () => {
+		for (const end of ends) end();
+		try {
+			if (!t.passed) return;
+			await emptyStack(stack);
+			idle.set(name, stack);
+		} finally {
+			if (!idle.has(name)) await stack.close();
+		}
+	});
+	const endWithTest = (end: () => void) => {
+		ends.push(end);
+		return end;
+	};
+	const functions = declared(stack.program, "aws:lambda/function:Function");
+	const earlierEvents = new Set(stack.events());
+	// No line comes twice: each has the id of its request.
+	const earlierLines = new Set(functions.flatMap(({ name }) => stack.logs(name)));
+	return sceneOf({
+		...stack,
+		events: () => stack.events().filter((event) => !earlierEvents.has(event)),
+		logs: (name) => stack.logs(name).filter((line) => !earlierLines.has(line)),
+		onCall: (listener) => endWithTest(stack.onCall(listener)),
+		fault: (fault) => endWithTest(stack.fault(fault)),
+	});
+}
+
+/** A stack, the email of somebody, and every userId that a function has linked, or has tried to. */
+function sceneOf(stack: Stack) {
 	const people = new People(stack);
 	const userIds = new Set<string>();
 	stack.onCall(({ operation, caller = "", body }) => {
@@ -41,21 +92,22 @@ async function open(t: ExecutionContext, writeMode: WriteMode, program = program
 	return { stack, people, email: "Ada@Example.com", userIds };
 }
 
-type Scene = Awaited<ReturnType<typeof open>>;
+type Scene = ReturnType<typeof sceneOf>;
 
 /**
- * A test of both write modes, on a stack each: one after the other, so that nothing is late because the machine is busy;
- * or with `test`, beside the few others that wait for seconds.
+ * A test of both write modes, one after the other, so that nothing is late because the machine is busy. With `declareOwn`, each has
+ * a stack of its own: with `test`, beside the few others that wait for seconds.
  */
 function inBothModes(
 	title: string,
 	run: (t: ExecutionContext, scene: Scene, writeMode: WriteMode) => Promise<void>,
-	declare: typeof test | typeof test.serial = test.serial,
+	declareOwn?: typeof test | typeof test.serial,
 ): void {
 	for (const writeMode of writeModes) {
-		declare(`${writeMode} mode: ${title}`, async (t) =>
-			run(t, await open(t, writeMode), writeMode),
-		);
+		(declareOwn ?? test.serial)(`${writeMode} mode: ${title}`, async (t) => {
+			const opened = declareOwn ? openOwn(t, programs[writeMode]) : open(t, writeMode);
+			await run(t, await opened, writeMode);
+		});
 	}
 }
 
@@ -178,12 +230,12 @@ for (const [how, kind] of [
 			t.deepEqual(await deadLetters(stack), []);
 			await agree(t, scene);
 		},
-		kind === "throttle" ? test : test.serial,
+		kind === "throttle" ? test : undefined,
 	);
 }
 
 test("a table that is down for long, and back within six hours, loses nobody, and nobody has to do anything", async (t) => {
-	const scene = await open(t, "event", withoutTrail(whole));
+	const scene = await openOwn(t, withoutTrail(programs.whole));
 	const { stack, people } = scene;
 	const lift = stack.fault({ service: "dynamodb", kind: "fail" });
 	const emails = Array.from({ length: 3 }, (_, index) => `${index}@example.com`);
@@ -272,7 +324,7 @@ function killBeforeLink(stack: Stack, name: string): void {
 }
 
 test.serial("a consumer that is killed between put and link is run again, and links", async (t) => {
-	const scene = await open(t, "event");
+	const scene = await openOwn(t, programs.event);
 	killBeforeLink(scene.stack, "recordUser");
 	await signUp(scene);
 	t.true(scene.stack.logs("recordUser").some((line) => line.includes("signal: SIGKILL")));
@@ -282,7 +334,7 @@ test.serial("a consumer that is killed between put and link is run again, and li
 test.serial(
 	"a trigger that is killed between put and link fails the confirmation, and the next sign-in links",
 	async (t) => {
-		const scene = await open(t, "immediate");
+		const scene = await openOwn(t, programs.immediate);
 		const { stack, people, email } = scene;
 		killBeforeLink(stack, "postConfirmation");
 		const sub = await people.signUp(email);
@@ -323,19 +375,19 @@ test.serial("a person's events in every order make the same profile", async (t) 
 	const scene = await open(t, "event");
 	const { stack, people } = scene;
 	const orders = ["012", "021", "102", "120", "201", "210"];
-	const histories = await Promise.all(
-		orders.map(async (order) => {
-			const [email, newEmail] = [`${order}@example.com`, `new.${order}@example.com`];
-			const sub = await signUpUnheard(scene, email, { name: "Ada Byron" });
-			await people.change(email, { name: "Ada Lovelace" });
-			await people.change(email, { email: newEmail, email_verified: "true" });
-			const first = { sub, username: sub, email, emailVerified: true, name: "Ada Byron" };
-			const second = { ...first, name: "Ada Lovelace" };
-			const third = { ...second, email: newEmail };
-			const events = [confirmed(first), signedIn(second), signedIn(third)];
-			return [...order].flatMap((index) => events[Number(index)] ?? []);
-		}),
-	);
+	const histories: EventEntry[][] = [];
+	// One after the other: side by side, they would start a process each.
+	for (const order of orders) {
+		const [email, newEmail] = [`${order}@example.com`, `new.${order}@example.com`];
+		const sub = await signUpUnheard(scene, email, { name: "Ada Byron" });
+		await people.change(email, { name: "Ada Lovelace" });
+		await people.change(email, { email: newEmail, email_verified: "true" });
+		const first = { sub, username: sub, email, emailVerified: true, name: "Ada Byron" };
+		const second = { ...first, name: "Ada Lovelace" };
+		const third = { ...second, email: newEmail };
+		const events = [confirmed(first), signedIn(second), signedIn(third)];
+		histories.push([...order].flatMap((index) => events[Number(index)] ?? []));
+	}
 	for (const turn of [0, 1, 2]) {
 		await publishEvents(stack, ...histories.flatMap((events) => events[turn] ?? []));
 	}
@@ -457,6 +509,7 @@ inBothModes(
 		await redrive(stack);
 		await agree(t, scene, 500);
 	},
+	test.serial,
 );
 
 // What CloudTrail tells, with no sign-in.
@@ -464,7 +517,7 @@ inBothModes(
 test.serial(
 	"a record of CloudTrail without a sub rests; one of another pool, a refused call or an unknown operation leaves nothing",
 	async (t) => {
-		const scene = await open(t, "event", whole);
+		const scene = await open(t, "whole");
 		const { stack } = scene;
 		const sub = await signUp(scene);
 		const userPoolId = stack.outputs.userPoolId;
@@ -498,7 +551,7 @@ test.serial(
 test.serial(
 	"the profile of a federated account, whose sub is no username, is not taken for one whose account is gone",
 	async (t) => {
-		const scene = await open(t, "event", whole);
+		const scene = await open(t, "whole");
 		const { stack, people } = scene;
 		const sub = await stack.federate("Google_1234", "ada@example.com");
 		const change = { eventName: "AdminUpdateUserAttributes", additionalEventData: { sub } };
@@ -537,6 +590,7 @@ inBothModes(
 		await signIn(scene);
 		await agree(t, scene);
 	},
+	test.serial,
 );
 
 inBothModes(
