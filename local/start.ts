@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { styleText } from "node:util";
-import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Mail } from "./aws/cognitoMails";
 import { demonstrate } from "./demonstration";
@@ -20,7 +20,7 @@ main().catch((error: unknown) => {
 		return;
 	}
 	// A wrong setting or a port that is not to be had is told in a sentence; anything else is a defect.
-	console.error(pulumi.RunError.isInstance(error) ? error.message : error);
+	console.error(RunError.isInstance(error) ? error.message : error);
 	process.exitCode = 1;
 });
 
