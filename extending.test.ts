@@ -32,7 +32,7 @@ export const wrong = (user: User): string => user.seats ?? "";
 
 /** An attribute that is stored otherwise than it is written and read, and one that holds others. */
 const further = `
-	testAddress: map({ city: string(), lines: list(string()) }).optional(),
+	testAddress: map({ city: string(), country: string().default("FR"), lines: list(string()) }).optional(),
 	testRoles: set(string()).optional(),
 	testKeys: map({ testKey: binary() }).optional(),
 	testMotto: string().optional().transform({
@@ -170,6 +170,11 @@ test.serial(
 		const fields: object = { theme: "dark", testMotto: "onward" };
 		t.like((await users.update(sub, fields))._unsafeUnwrap(), fields);
 		t.like((await users.findBySub(sub))._unsafeUnwrap(), fields);
+		const address = { city: "Paris", lines: ["1 Quai"] };
+		const moved: object = { testAddress: address };
+		t.like((await users.update(sub, moved))._unsafeUnwrap(), {
+			testAddress: { ...address, country: "FR" },
+		});
 		const wrong: object = { theme: "grey" };
 		t.deepEqual((await users.update(sub, wrong))._unsafeUnwrapErr(), {
 			type: "InvalidUpdate",

@@ -329,9 +329,8 @@ function parseUpdate(update: unknown): Result<Record<string, unknown>, InvalidUp
 			issues.push({ path: name.slice(0, 100), message: "is not the application's to change" });
 		} else if (value !== undefined) {
 			try {
-				if (value !== null) parser.parse(value);
-				// As it was given: the command parses it once more, and transforms it.
-				changes[name] = value ?? $remove();
+				// With what it leaves to a default; the writer transforms it.
+				changes[name] = value === null ? $remove() : parser.parse(value, { transform: false });
 			} catch (error) {
 				issues.push(within(name, inputIssue(error)));
 			}
