@@ -40,7 +40,7 @@ const asUpdate = { mode: "update", parseExtension } as const;
 export function writerOf(schema: ItemSchema) {
 	const { plain, others } = flatten(schema);
 	const parser = new Parser(schema);
-	const othersParser = new Parser(others);
+	const othersParser = others && new Parser(others);
 	const keyNames = Object.entries<Schema>(schema.attributes)
 		.filter(([, { props }]) => props.key)
 		.map(([name, { props }]) => props.savedAs ?? name);
@@ -48,27 +48,26 @@ export function writerOf(schema: ItemSchema) {
 	/** A new item, as PutItemCommand stores it. */
 	function toItem(fields: Values): Values {
 		const stored: Values = {};
-		for (const { name, storedAs, inPut, isOptional, isValid } of plain) {
+		for (const { name, storedAs, inPut, isOptional, isValidInPut, toStored } of plain) {
 			const value = fields[name] === undefined ? inPut : fields[name];
 			if (value === undefined && isOptional) continue;
-			if (!isValid(value)) return parser.parse(fields);
-			stored[storedAs] = value;
+			if (!isValidInPut(value)) return parser.parse(fields);
+			stored[storedAs] = toStored(value);
 		}
-		return Object.assign(stored, othersParser.parse(fields));
+		return Object.assign(stored, othersParser?.parse(fields));
 	}
 
 	/** What changes of an item, as UpdateAttributesCommand stores it. */
 	function toChanges(fields: Values): Values {
 		const stored: Values = {};
-		for (const { name, storedAs, inUpdate, isOptional, isValid } of plain) {
+		for (const { name, storedAs, inUpdate, isInEachUpdate, ...attribute } of plain) {
 			const value = fields[name] === undefined ? inUpdate : fields[name];
-			if (value === undefined) continue;
-			if (!isValid(value) && !(isOptional && isRemoval(value))) {
-				return parser.parse(fields, asUpdate);
-			}
-			stored[storedAs] = value;
+			if (value === undefined && !isInEachUpdate) continue;
+			if (attribute.isOptional && isRemoval(value)) stored[storedAs] = value;
+			else if (attribute.isValidInUpdate(value)) stored[storedAs] = attribute.toStored(value);
+			else return parser.parse(fields, asUpdate);
 		}
-		return Object.assign(stored, othersParser.parse(fields, asUpdate));
+		return Object.assign(stored, othersParser?.parse(fields, asUpdate));
 	}
 
 	/** The update of an item, whose key is among the fields: each is set, or removed if it is `$remove()`. */
