@@ -291,7 +291,8 @@ test("without reconcileSchedule nothing starts it by itself, and somebody may", 
 	);
 	const scene = await open(t, program);
 	await scene.admit(1);
-	t.like(await end(scene, await start(scene, {})), { status: "SUCCEEDED", created: 1 });
+	t.like(await end(scene, await start(scene, {})), { status: "SUCCEEDED", listed: 1, failed: 0 });
+	t.deepEqual(await comparePoolAndTable(scene.stack), { recorded: 1, resting: [], wrong: [] });
 });
 
 /** Whether the schedule leads to all that reconcile is there for, and to a log of it. */

@@ -403,19 +403,13 @@ function equal(actual: unknown, expected: unknown, otherwise: string): void {
 
 test("once all hints have come, in any order, every person has their profile, their userId, their link and their email", async (t) => {
 	t.timeout(600_000);
-	let runs = 0;
 	await fc.assert(
 		fc.asyncProperty(fc.array(step, { maxLength: 25, size: "max" }), async (steps) => {
 			const world = new World();
 			for (const step of steps) await world.take(step);
 			await world.end();
-			runs++;
 		}),
-		{
-			numRuns: Number(process.env.MODEL_RUNS ?? 1_000),
-			...(process.env.MODEL_RUNS ? {} : { interruptAfterTimeLimit: 6_000 }),
-		},
+		{ numRuns: Number(process.env.MODEL_RUNS ?? 40) },
 	);
-	t.log(`${runs} histories`);
-	t.true(runs > 10);
+	t.pass();
 });

@@ -346,25 +346,14 @@ const overtaken: Step[] = [
 ];
 
 test("whatever happens, in whatever order and at once, no user is lost, and one reconcile makes table and pool agree", async (t) => {
-	t.timeout(90_000);
-	let runs = 0;
-	const live = async (steps: readonly Step[]) => {
-		const world = new World();
-		for (const step of steps) await world.take(step);
-		await world.end();
-		runs++;
-	};
-	// At the time limit fast-check does not wait for the history under way, which still needs the table.
-	let underWay = Promise.resolve();
-	t.teardown(() => Promise.allSettled([underWay]));
+	t.timeout(600_000);
 	await fc.assert(
-		fc.asyncProperty(history, (steps) => {
-			underWay = live(steps);
-			return underWay;
+		fc.asyncProperty(history, async (steps) => {
+			const world = new World();
+			for (const step of steps) await world.take(step);
+			await world.end();
 		}),
-		{ numRuns: 1_000, interruptAfterTimeLimit: 8_000, examples: [[overtaken]] },
+		{ numRuns: Number(process.env.MODEL_RUNS ?? 100), examples: [[overtaken]] },
 	);
-	await underWay;
-	t.log(`${runs} histories`);
-	t.true(runs > 10);
+	t.pass();
 });
