@@ -5,12 +5,25 @@ const { evaluate } = require("../local/evaluate");
 module.exports = async ({ negotiateProtocol }) => {
 	const tests = negotiateProtocol(["ava-4"]).ready();
 	const answers = new Map();
+	forgetBetweenRuns(tests, answers);
 	for await (const message of tests.subscribe()) {
 		const asked = JSON.stringify(message.data);
 		if (!answers.has(asked)) answers.set(asked, answer(message.data));
 		answers.get(asked).then((told) => message.reply(told));
 	}
 };
+
+/** Before the next run of a watch the program may have changed. */
+async function forgetBetweenRuns(tests, answers) {
+	let files = 0;
+	for await (const file of tests.testWorkers()) {
+		files++;
+		file.teardown(() => {
+			files--;
+			if (files === 0) answers.clear();
+		});
+	}
+}
 
 async function answer(options) {
 	try {
