@@ -5,7 +5,7 @@ import { registerSharedWorker } from "ava/plugin";
 import type { EvaluateOptions } from "../local/evaluate";
 import type { Program } from "../local/program";
 
-/** What `evaluating.js` answers: of each archive that is the code of a function, its texts by path. */
+/** What `evaluating.js` answers: in place of each archive its texts, by path. */
 type Answer = { readonly program: Program } | { readonly failure: string };
 
 const evaluating = registerSharedWorker<unknown>({
@@ -23,14 +23,14 @@ export async function evaluateOnce(options: EvaluateOptions): Promise<Program> {
 		const answer = data as Answer; // as evaluating.js writes it
 		if ("failure" in answer) throw new Error(answer.failure);
 		for (const { inputs } of answer.program.resources) {
-			if (inputs.code !== undefined) inputs.code = toArchive(Object(inputs.code));
+			if (inputs.code instanceof Map) inputs.code = toArchive(inputs.code);
 		}
 		return answer.program;
 	}
 	throw new Error("The tests have ended.");
 }
 
-const toArchive = (texts: Readonly<Record<string, string>>) =>
+const toArchive = (texts: ReadonlyMap<string, string>) =>
 	new AssetArchive(
-		Object.fromEntries(Object.entries(texts).map(([path, text]) => [path, new StringAsset(text)])),
+		Object.fromEntries([...texts].map(([path, text]) => [path, new StringAsset(text)])),
 	);

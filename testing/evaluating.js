@@ -1,5 +1,6 @@
 // Evaluates programs in a thread that all test files share: https://github.com/avajs/ava/blob/main/docs/recipes/shared-workers.md
 require("ts-node/register");
+const { Archive, Asset } = require("@pulumi/pulumi/asset");
 const { evaluate } = require("../local/evaluate");
 
 module.exports = async ({ negotiateProtocol }) => {
@@ -27,20 +28,28 @@ async function forgetBetweenRuns(tests, answers) {
 
 async function answer(options) {
 	try {
-		const program = await evaluate(options);
-		// An archive of Pulumi's holds promises, which no message can.
-		for (const { inputs } of program.resources) {
-			if (inputs.code !== undefined) inputs.code = await textsOf(inputs.code);
-		}
-		return { program };
+		return { program: await sendable(await evaluate(options)) };
 	} catch (error) {
 		return { failure: String(error) };
 	}
 }
 
-async function textsOf(archive) {
-	const assets = Object.entries(await archive.assets);
-	return Object.fromEntries(
-		await Promise.all(assets.map(async ([path, asset]) => [path, await asset.text])),
-	);
+/**
+ * Of archives and assets, which hold promises, a message carries the texts of an archive that has nothing else, by path: no test looks
+ * at more, and the embedded stack runs no other.
+ */
+async function sendable(value) {
+	if (Archive.isInstance(value)) return textsOf(value);
+	if (Asset.isInstance(value)) return undefined;
+	if (Object(value) !== value) return value;
+	if (Array.isArray(value)) return Promise.all(value.map(sendable));
+	const entries = Object.entries(value).map(async ([name, each]) => [name, await sendable(each)]);
+	return Object.fromEntries(await Promise.all(entries));
+}
+
+async function textsOf({ assets }) {
+	const texts = new Map();
+	for (const [path, asset] of Object.entries((await assets) ?? {}))
+		texts.set(path, await asset.text);
+	return [...texts.values()].includes(undefined) ? undefined : texts;
 }
