@@ -187,7 +187,7 @@ function tellHowToReach({ endpoint, clientOptions, outputs }: Stack): void {
 		([name, value]) => `  export ${name}=${quoted(value)}`,
 	);
 	console.log(`
-What runs here of AWS is at one endpoint. For any AWS SDK or CLI:
+What runs here of AWS is at one endpoint. For any AWS SDK or CLI (aws sqs of CLI 1 needs --endpoint-url too):
 
 ${lines.join("\n")}
 
