@@ -87,7 +87,7 @@ export function createActions(stack: Stack, outages: Outages): ReadonlyMap<strin
 
 		async fail({ what = "" }) {
 			outages.begin(what);
-			return `The ${what} is down.`;
+			return `The ${what} is down for every function.`;
 		},
 
 		async repair({ what = "" }) {

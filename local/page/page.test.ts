@@ -174,7 +174,7 @@ inBrowser(
 		const repair = { method: "POST", path: "/page/actions/repair", headers: own() };
 		t.teardown(() => statusOf({ ...repair, body: { what: "table" } }));
 		await press(page, "Break the table");
-		await shows(other, "The table is down.");
+		await shows(other, "The table is down for every function.");
 		await fill(page, "#signUp [name=email]", email);
 		await press(page, "Sign up");
 		await press(page, `Confirm ${email}`);
