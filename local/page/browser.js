@@ -183,7 +183,7 @@ function nextStep({ outages, people, queues }) {
 		return `${differing.email} is in Cognito, and the profile cannot follow: the ${down.join(" and the ")} is down. Its event waits in a queue. Press “Repair the ${down[0]}”, and watch the profile follow.`;
 	}
 	if (down.length > 0) {
-		return `The ${down.join(" and the ")} is down. Sign somebody up now: it works all the same.`;
+		return `The ${down.join(" and the ")} is down for every function. Sign somebody up now: it works all the same.`;
 	}
 	if (resting) {
 		return `What could not be done in time rests in the dead-letter queue of ${resting.name}. Press “Redrive” beside it.`;
