@@ -10,6 +10,7 @@ import { type Stack, startStack } from "../local/stack";
 import { comparePoolAndTable } from "../testing/comparePoolAndTable";
 import { deadLetters, redrive } from "../testing/deadLetters";
 import { emptyStack } from "../testing/emptyStack";
+import { following } from "../testing/following";
 import { People } from "../testing/people";
 import { tried, withoutStream, withoutTrail } from "../testing/programs";
 import { publishEvents } from "../testing/publishEvents";
@@ -70,13 +71,12 @@ async function open(t: ExecutionContext, name: keyof typeof programs) {
 		return end;
 	};
 	const functions = declared(stack.program, "aws:lambda/function:Function");
-	const earlierEvents = new Set(stack.events());
 	// No line comes twice: each has the id of its request.
-	const earlierLines = new Set(functions.flatMap(({ name }) => stack.logs(name)));
+	const logs = new Map(functions.map((fn) => [fn.name, following(() => stack.logs(fn.name))]));
 	return sceneOf({
 		...stack,
-		events: () => stack.events().filter((event) => !earlierEvents.has(event)),
-		logs: (name) => stack.logs(name).filter((line) => !earlierLines.has(line)),
+		events: following(stack.events),
+		logs: (name) => logs.get(name)?.() ?? [],
 		onCall: (listener) => endWithTest(stack.onCall(listener)),
 		fault: (fault) => endWithTest(stack.fault(fault)),
 	});

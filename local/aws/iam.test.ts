@@ -6,6 +6,7 @@ import { createUsers, openTable } from "../../domain";
 import { eventSource, eventTypes } from "../../domain/user/events";
 import { parseAccount } from "../../domain/user/identity";
 import { deadLetters } from "../../testing/deadLetters";
+import { following } from "../../testing/following";
 import { People } from "../../testing/people";
 import { tried, withoutTrail } from "../../testing/programs";
 import { publishEvents } from "../../testing/publishEvents";
@@ -94,12 +95,6 @@ async function firstFailure(
 	} finally {
 		await stack.settled();
 	}
-}
-
-/** What has come, since this is called, to a list that keeps its last entries alone. */
-function following<T>(list: () => readonly T[]): () => T[] {
-	const before = new Set(list());
-	return () => list().filter((each) => !before.has(each));
 }
 
 async function useEverything(
@@ -329,8 +324,9 @@ for (const writeMode of writeModes) {
 			if (failure !== undefined) continue;
 			// What is asked once, as a process or a poller starts, is missed by those that start without it.
 			const own = await startStack({ program: lackingProgram });
-			t.truthy(await firstFailure(own, writeMode, used), `${what} is spare`);
+			const ownFailure = await firstFailure(own, writeMode, used);
 			await own.close();
+			t.truthy(ownFailure, `${what} is spare`);
 		}
 		t.is(await firstFailure(stack, writeMode), undefined, "with all of them again, all works");
 	});
