@@ -10,17 +10,15 @@ import { text } from "node:stream/consumers";
 import {
 	AdminSetUserPasswordCommand,
 	CognitoIdentityProviderClient,
-	paginateListUsers,
 } from "@aws-sdk/client-cognito-identity-provider";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient, UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import test, { type ExecutionContext, type ImplementationFn } from "ava";
 import { createUsers, openTable, type Users } from "../../domain";
-import { listProfiles } from "../../domain/sync/listProfiles";
 import { profileKey } from "../../domain/user/keys";
 import { type Stack, startStack } from "../../local/stack";
 import { compileCommand, end, environment, onPosix, type TestCommand } from "../../testing/command";
-import { listAll } from "../../testing/listAll";
+import { emptyPool, emptyStack } from "../../testing/emptyStack";
 import { People } from "../../testing/people";
 import { withoutTrail } from "../../testing/programs";
 import { testProgram } from "../../testing/testStack";
@@ -47,17 +45,6 @@ test.after.always(async () => {
 	await command?.remove();
 });
 
-async function emptyPool(): Promise<void> {
-	const usernames: string[] = [];
-	for await (const { Users = [] } of paginateListUsers(
-		{ client: cognito },
-		{ UserPoolId: stack.outputs.userPoolId },
-	)) {
-		usernames.push(...Users.map(({ Username }) => String(Username)));
-	}
-	for (const username of usernames) await people.delete(username);
-}
-
 /** A test that begins with an empty pool and an empty table; they run one after the other. */
 const it = (
 	title: string,
@@ -65,9 +52,7 @@ const it = (
 	declare: (title: string, implementation: ImplementationFn<[]>) => void = test.serial,
 ) =>
 	declare(title, async (t) => {
-		await emptyPool();
-		const table = openTable({ tableName, client: dynamodb });
-		for (const { sub } of await listAll(listProfiles(table))) await users.remove(sub);
+		await emptyStack(stack);
 		await implementation(t);
 	});
 
@@ -364,7 +349,7 @@ it("--on-aws does it there, and tells the same with the same exit status", async
 		interrupted: false,
 		dryRun: false,
 	});
-	await emptyPool();
+	await emptyPool(stack);
 	const nobody = ["--prune", "--yes"];
 	const refused = await end(start([...there(), ...nobody]));
 	t.is(refused.status, 1);
