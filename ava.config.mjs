@@ -7,7 +7,7 @@ const isOfDomain = (file) => Number(relative(import.meta.dirname, file).startsWi
 export default {
 	files: ["**/*.test.ts"],
 	extensions: ["ts"],
-	nodeArguments: ["--require=ts-node/register"],
+	nodeArguments: ["--require=./register.js"],
 	timeout: "60s",
 	// One more than there are processors, as files wait now and then; tests run processes of their own beside them, and would be late.
 	concurrency: availableParallelism() + 1,

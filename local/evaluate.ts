@@ -84,7 +84,7 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 		fail();
 	};
 	process.removeAllListeners("unhandledRejection").on("unhandledRejection", collect);
-	// Pulumi notes the stack of each promise that it makes, whose lines ts-node maps: that would take half of all the time. The stack
+	// Pulumi notes the stack of each promise that it makes, looked up in source maps: that would take half of all the time. The stack
 	// of what the program throws is not looked at before the end.
 	const { stackTraceLimit, prepareStackTrace } = Error;
 	Error.stackTraceLimit = 1;

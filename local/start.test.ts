@@ -20,7 +20,7 @@ interface Surroundings {
 
 const commandLine = (flags: string[], directory = project) => [
 	"--require",
-	"ts-node/register",
+	join(directory, "register.js"),
 	join(directory, "local/start.ts"),
 	...flags,
 ];
@@ -44,8 +44,7 @@ function withTemporaryDirectory(t: ExecutionContext) {
 	const directory = mkdtempSync(join(tmpdir(), "start-"));
 	t.teardown(() => rmSync(directory, { recursive: true }));
 	const names = { TMPDIR: directory, TEMP: directory, TMP: directory };
-	// ts-node would leave the directory of its cache there.
-	const env = { ...process.env, ...names, DISABLE_V8_COMPILE_CACHE: "true" };
+	const env = { ...process.env, ...names };
 	return { env, left: () => readdirSync(directory) };
 }
 
@@ -181,7 +180,7 @@ test.serial(
 		const drop = process.getuid?.() === 0 ? "process.setuid(65534);" : "";
 		const run = (script: string) =>
 			ended(
-				spawn(process.execPath, ["--require", "ts-node/register", "--eval", script], {
+				spawn(process.execPath, ["--require", "./register.js", "--eval", script], {
 					cwd: project,
 				}),
 			);

@@ -1,5 +1,5 @@
 // Evaluates programs in a thread that all test files share: https://github.com/avajs/ava/blob/main/docs/recipes/shared-workers.md
-require("ts-node/register");
+require("../register");
 const { Archive, Asset } = require("@pulumi/pulumi/asset");
 const { evaluate } = require("../local/evaluate");
 
