@@ -8,7 +8,6 @@ import {
 	SFNClient,
 	StartExecutionCommand,
 } from "@aws-sdk/client-sfn";
-import aslValidator from "asl-validator";
 import test, { type ExecutionContext } from "ava";
 import { createUsers, openTable, parseAccount } from "../domain";
 import { declared, type Program } from "../local/program";
@@ -111,12 +110,6 @@ const logged = ({ stack }: Scene, level: string): Record<string, unknown>[] =>
 		.map((line) => JSON.parse(line))
 		.filter((line) => line.level === level)
 		.map(({ message }) => message);
-
-test("the declared state machine is in the Amazon States Language", async (t) => {
-	const [machine] = declared(await ownProgram, "aws:sfn/stateMachine:StateMachine");
-	const { isValid, errorsText } = aslValidator(JSON.parse(machine?.inputs.definition ?? ""));
-	t.true(isValid, errorsText("; "));
-});
 
 test("a function that has time for two pages only goes on until every account has its profile", async (t) => {
 	// Each page takes over a second: the second one ends when less is left than the function keeps for a page.

@@ -69,3 +69,11 @@ test("children of one type and name are two resources when their parents are of 
 	const children = declared(program, "aws:sqs/queue:Queue").filter(({ name }) => name === "child");
 	t.is(new Set(children.map(({ arn }) => arn)).size, 2);
 });
+
+test("a state machine that AWS would refuse ends the evaluation, in a sentence", async (t) => {
+	const lost = { StartAt: "First", States: { First: { Type: "Pass", Next: "Nowhere" } } };
+	const settings = { definition: JSON.stringify(lost) };
+	const error = await t.throwsAsync(evaluate({ directory, settings }));
+	t.true(RunError.isInstance(error));
+	t.regex(error?.message ?? "", /^The state machine machine .* AWS would refuse it: .*Nowhere/);
+});

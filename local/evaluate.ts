@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
+import validateStateMachine from "asl-validator";
 import { parse } from "yaml";
-import { ACCOUNT, type Program, type Resource, streamArn } from "./program";
+import { ACCOUNT, declared, type Program, type Resource, streamArn } from "./program";
 
 /** Values of a stack's configuration, by name. */
 export type StackConfig = Record<string, string | number | boolean | undefined>;
@@ -26,7 +27,8 @@ let previous: Promise<unknown> = Promise.resolve();
  * Runs the Pulumi program under Pulumi's mock runtime, which asks nothing of AWS or of the engine.
  *
  * @returns every resource that it declares, and its outputs.
- * Rejects with whatever the program throws, however late; `pulumi.RunError` if a setting is wrong, or a file of settings is not YAML.
+ * Rejects with whatever the program throws, however late; `pulumi.RunError` if a setting is wrong, a file of settings is not YAML, or a
+ * state machine is none.
  */
 export function evaluate(options: EvaluateOptions = {}): Promise<Program> {
 	// One at a time: Pulumi's mock runtime is global to the process.
@@ -119,7 +121,9 @@ async function evaluateAlone(options: EvaluateOptions): Promise<Program> {
 			await setImmediate(); // lets an `apply` that declares more resources begin
 		} while (resources.length > seen);
 		if (failures.length > 0) throw failures.find(pulumi.RunError.isInstance) ?? failures[0];
-		return { directory, region, resources, outputs: { ...Object(await outputs) } };
+		const program = { directory, region, resources, outputs: { ...Object(await outputs) } };
+		checkStateMachines(program);
+		return program;
 	} finally {
 		Object.assign(Error, { stackTraceLimit, prepareStackTrace });
 		console.warn = warn;
@@ -138,6 +142,17 @@ const declaredTwice = (type: string, name: string) =>
 	new pulumi.RunError(
 		`The program declares two resources of type ${type} with the name ${name}, which Pulumi refuses: give one of them another name.`,
 	);
+
+/** Refuses what Step Functions would: https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html */
+function checkStateMachines(program: Program): void {
+	for (const { name, inputs } of declared(program, "aws:sfn/stateMachine:StateMachine")) {
+		const { isValid, errorsText } = validateStateMachine(JSON.parse(inputs.definition));
+		if (isValid) continue;
+		throw new pulumi.RunError(
+			`The state machine ${name} is not in the Amazon States Language, and AWS would refuse it: ${errorsText("; ")}.`,
+		);
+	}
+}
 
 /** The configuration as the engine would give it: declared defaults, the stack's file, overrides. */
 function configOf({ name, config }: Yaml, stackFile: string, overrides: StackConfig) {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { RunError } from "@pulumi/pulumi/errors";
-import { StateMachine, type StateMachineDefinition } from "aws-local-stepfunctions";
+import type { StateMachine, StateMachineDefinition } from "aws-local-stepfunctions";
 import { type Call, type Endpoint, parseJson, ServiceError } from "../endpoint";
 import { type Declared, declared, type Program } from "../program";
 
@@ -62,7 +62,7 @@ export function createStepFunctions(program: Program, endpoint: Endpoint) {
 	const executions = new Map<string, Execution>();
 	const aborts = new Set<() => void>();
 
-	function start({ stateMachineArn = "", name = randomUUID(), input = "{}" }: Request) {
+	async function start({ stateMachineArn = "", name = randomUUID(), input = "{}" }: Request) {
 		const run = machines.get(stateMachineArn);
 		if (!run) {
 			const message = `State Machine Does Not Exist: '${stateMachineArn}'`;
@@ -72,6 +72,7 @@ export function createStepFunctions(program: Program, endpoint: Endpoint) {
 		if (executions.has(executionArn)) {
 			throw new ServiceError("ExecutionAlreadyExists", `Execution Already Exists: '${name}'`);
 		}
+		const given = parseJson(input);
 		const startDate = new Date();
 		const description: Description = {
 			executionArn,
@@ -83,7 +84,7 @@ export function createStepFunctions(program: Program, endpoint: Endpoint) {
 		};
 		const execution: Execution = { description, events: [] };
 		executions.set(executionArn, execution);
-		const { abort, result, eventLogs } = run(parseJson(input));
+		const { abort, result, eventLogs } = await run(given);
 		aborts.add(abort);
 		endpoint.inBackground(async () => {
 			const kept = keepEvents(eventLogs, execution);
@@ -134,9 +135,6 @@ export function createStepFunctions(program: Program, endpoint: Endpoint) {
 	};
 }
 
-/** The definitions that were found valid: to look takes a quarter of a second, and tests start many stacks of one program. */
-const valid = new Set<string>();
-
 type Interpreter = StateMachine["run"];
 type Run = ReturnType<Interpreter>;
 
@@ -145,7 +143,7 @@ function open(
 	program: Program,
 	{ name, inputs }: Declared<"aws:sfn/stateMachine:StateMachine">,
 	endpoint: Endpoint,
-): (input: Parameters<Interpreter>[0]) => Run {
+): (input: Parameters<Interpreter>[0]) => Promise<Run> {
 	const refuse = (what: string) =>
 		new RunError(
 			`The embedded stack cannot run the state machine ${name}, as it does not understand ${what}: write it otherwise, or teach local/aws/stepFunctions.ts to.`,
@@ -176,23 +174,18 @@ function open(
 				throw refuse(`the ${Type} of ${state}`);
 		}
 	}
-	try {
-		const noValidate = valid.has(inputs.definition);
-		const machine = new StateMachine(definition, {
-			validationOptions: { checkArn: false, noValidate },
+	return async (input) => {
+		// Loaded when it is first needed: that takes longer than the rest of a start, and most stacks run none.
+		const { StateMachine } = await import("aws-local-stepfunctions");
+		// It is valid, or the program could not have been evaluated.
+		return new StateMachine(definition, { validationOptions: { noValidate: true } }).run(input, {
+			overrides: {
+				taskResourceLocalHandlers: tasks,
+				waitTimeOverrides: waits,
+				retryIntervalOverrides: waits,
+			},
 		});
-		valid.add(inputs.definition);
-		return (input) =>
-			machine.run(input, {
-				overrides: {
-					taskResourceLocalHandlers: tasks,
-					waitTimeOverrides: waits,
-					retryIntervalOverrides: waits,
-				},
-			});
-	} catch (error) {
-		throw refuse(`its definition (${String(Object(error).message).replace(/\s+/g, " ")})`);
-	}
+	};
 }
 
 /** What a function answered; what it has thrown is an error of the name that it has on AWS. */

@@ -195,6 +195,11 @@ new aws.cloudwatch.EventTarget("failing", {
 	arn: failing.arn,
 });
 
+const definition = config.get("definition");
+if (definition !== undefined) {
+	new aws.sfn.StateMachine("machine", { definition, roleArn: role.arn });
+}
+
 // What comes over two buses into one queue: events, and on the account's own bus what CloudTrail tells of Cognito.
 const queued = new aws.cloudwatch.EventRule("queued", {
 	eventBusName: bus.name,

@@ -1,4 +1,4 @@
-/** What tests use of asl-validator, which has no types of its own. */
+/** What is used of asl-validator, which has no types of its own. */
 declare module "asl-validator" {
 	export default function validate(definition: object): {
 		readonly isValid: boolean;
