@@ -3,8 +3,11 @@ import { once } from "node:events";
 import { statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
+import { compileProject } from "./register.js";
 
 const isOfDomain = (file) => Number(relative(import.meta.dirname, file).startsWith("domain"));
+
+compileProject();
 
 // Evaluates programs for all test files. It ends with ava, which does not wait for it.
 const evaluator = fork(join(import.meta.dirname, "testing/evaluator.ts"), {

@@ -11,16 +11,35 @@ const directory = join(dirname(require.resolve("typescript/package.json")), "../
 const tsconfig = join(__dirname, "tsconfig.json");
 const compiler = `${version}\0${readFileSync(tsconfig)}`;
 
-_extensions[".ts"] = (module, path) => {
+_extensions[".ts"] = (module, path) => module._compile(compiled(path), path);
+
+// A stack shows the lines of the source.
+process.setSourceMapsEnabled(true);
+
+/**
+ * Compiles, once after an installation, all that tsconfig.json includes: where many processes are about to start, each would load the
+ * compiler for a file or two.
+ */
+exports.compileProject = () => {
+	const done = join(directory, "project");
+	if (read(done) === compiler) return;
+	for (const path of configuration(require("typescript")).fileNames) {
+		try {
+			if (!path.endsWith(".d.ts")) compiled(path);
+		} catch {
+			// Whoever loads it is told why it does not compile.
+		}
+	}
+	keep(done, compiler);
+};
+
+function compiled(path) {
 	const source = readFileSync(path, "utf8");
 	// All that the output depends on, so that it is never an old one's.
 	const hash = createHash("sha256").update([compiler, basename(path), source].join("\0"));
 	const kept = join(directory, hash.digest("hex"));
-	module._compile(read(kept) ?? compile(source, path, kept), path);
-};
-
-// A stack shows the lines of the source.
-process.setSourceMapsEnabled(true);
+	return read(kept) ?? compile(source, path, kept);
+}
 
 function read(path) {
 	try {
@@ -30,18 +49,20 @@ function read(path) {
 	}
 }
 
-let compilerOptions;
+let parsed;
+
+function configuration(ts) {
+	parsed ??= ts.getParsedCommandLineOfConfigFile(tsconfig, {}, ts.sys);
+	return parsed;
+}
 
 function compile(source, fileName, kept) {
 	const ts = require("typescript");
-	compilerOptions ??= {
-		...ts.getParsedCommandLineOfConfigFile(tsconfig, {}, ts.sys).options,
-		inlineSourceMap: true,
-		rootDir: undefined, // a copy of this project may be elsewhere
-	};
+	// A copy of this project may be elsewhere.
+	const options = { ...configuration(ts).options, inlineSourceMap: true, rootDir: undefined };
 	const { outputText, diagnostics } = ts.transpileModule(source, {
 		fileName,
-		compilerOptions,
+		compilerOptions: options,
 		reportDiagnostics: true,
 	});
 	if (diagnostics.length > 0) {
