@@ -34,12 +34,23 @@ type Limits = Readonly<Record<string, number>>;
 const ofTriggers: Limits = { event: 0.62, immediate: 0.85 };
 const ofConsumers: Limits = { event: 0.72, immediate: 0.72 };
 
+// The most of the time of a plain handler that makes the very calls.
+const ofSameCalls: Limits = { immediate: 0.62 };
+
 /** What each of this project's functions is invoked with, and the most that it may take. */
-export const invocations: Record<string, { event: object; limits?: Limits }> = {
-	postConfirmation: { event: trigger("PostConfirmation_ConfirmSignUp"), limits: ofTriggers },
+export const invocations: Record<
+	string,
+	{ event: object; limits?: Limits; limitsOfSameCalls?: Limits }
+> = {
+	postConfirmation: {
+		event: trigger("PostConfirmation_ConfirmSignUp"),
+		limits: ofTriggers,
+		limitsOfSameCalls: ofSameCalls,
+	},
 	postAuthentication: {
 		event: trigger("PostAuthentication_Authentication", ada.userId),
 		limits: ofTriggers,
+		limitsOfSameCalls: ofSameCalls,
 	},
 	recordUser: {
 		event: {
@@ -172,9 +183,9 @@ async function writeDefaultArchive(directory: string, files: Archive): Promise<s
  * What people write instead, bundled with esbuild as CDK's NodejsFunction does, but with the SDK in the bundle: CDK leaves it
  * out by default, which starts slower still: https://github.com/aws/aws-cdk/issues/25492
  */
-async function writePlainHandler(directory: string): Promise<string> {
+async function writePlain(source: string, directory: string): Promise<string> {
 	await build({
-		entryPoints: [join(__dirname, "plainHandler.ts")],
+		entryPoints: [join(__dirname, source)],
 		outfile: join(directory, "__index.js"),
 		bundle: true,
 		platform: "node",
@@ -196,10 +207,17 @@ const loading = ({ starts }: Sample) => starts.map(({ loading }) => loading);
 const handling = ({ starts }: Sample) => starts.map(({ handling }) => handling);
 const both = ({ starts }: Sample) => starts.map(({ loading, handling }) => loading + handling);
 
+/** A function, and what its cold start is measured against: with the most of the other's time that it may take, where there is one. */
+interface Measured {
+	readonly ours: Sample;
+	readonly against: readonly { readonly other: Sample; readonly limit?: number | undefined }[];
+}
+
 /**
  * Measures what is waited for at a cold start, from requiring a function until its first event is answered, with calls over TLS
- * to a server on this machine: of each of this project's functions against the default archive, and against a plain handler that
- * makes as many calls, all in turn, round by round.
+ * to a server on this machine: of each of this project's functions against the default archive, against a plain handler that puts as
+ * often as it calls, and of a trigger that calls several services, against a plain one that makes those calls, all in turn, round by
+ * round.
  *
  * @param directory where the archives are written
  * @param nodejs the path of the Node.js that the functions declare
@@ -225,37 +243,47 @@ export async function coldStarts(
 	const aws = await serveInstantAws();
 	try {
 		const surroundings = { nodejs, endpoint: aws.url, writeMode };
-		const plainHandler = await writePlainHandler(join(directory, "plain"));
+		const plainHandler = await writePlain("plainHandler.ts", join(directory, "plain"));
+		const plainTrigger = await writePlain("plainTrigger.ts", join(directory, "plainTrigger"));
+		const callsOf = async ({ name, start }: Sample) => {
+			aws.takeCalls();
+			const { errors } = await start();
+			if (errors.length > 0) throw new Error(`${name} has failed: ${JSON.stringify(errors)}`);
+			return aws.takeCalls();
+		};
 		const plains = new Map<number, Sample>();
-		const functions = [];
+		const functions: Measured[] = [];
 		for (const [name, files] of archives) {
 			const invocation = invocations[name];
 			if (!invocation) continue; // what this project does not declare has events of its own
-			const { event } = invocation;
-			const limit = invocation.limits?.[writeMode];
+			const { event, limits, limitsOfSameCalls } = invocation;
 			const bundled = await write(join(directory, name), files);
 			const unbundled = await writeDefaultArchive(join(directory, `${name}-default`), files);
-			aws.takeCalls();
-			const { errors } = await coldStart(bundled, event, surroundings);
-			if (errors.length > 0) throw new Error(`${name} has failed: ${JSON.stringify(errors)}`);
-			const calls = aws.takeCalls();
+			const started = (what: string, archive: string) =>
+				sample(what, () => coldStart(archive, event, surroundings));
+			const ours = started(name, bundled);
+			const calls = await callsOf(ours);
 			const plain =
 				plains.get(calls) ??
 				sample(`a plain handler, ${calls} x PutItem`, () =>
 					coldStart(plainHandler, trigger(""), surroundings, calls),
 				);
 			plains.set(calls, plain);
-			functions.push({
-				limit,
-				plain,
-				ours: sample(name, () => coldStart(bundled, event, surroundings)),
-				unbundled: sample(name, () => coldStart(unbundled, event, surroundings)),
-			});
+			const against: Measured["against"][number][] = [
+				{ other: plain, limit: limits?.[writeMode] },
+				{ other: started("Pulumi's default archive", unbundled) },
+			];
+			const limitOfSameCalls = limitsOfSameCalls?.[writeMode];
+			if (limitOfSameCalls !== undefined) {
+				const other = started("a plain handler, the same calls", plainTrigger);
+				if ((await callsOf(other)) !== calls) throw new Error(`${name} makes other calls.`);
+				against.push({ other, limit: limitOfSameCalls });
+			}
+			functions.push({ ours, against });
 		}
-		const samples = [
-			...plains.values(),
-			...functions.flatMap(({ ours, unbundled }) => [ours, unbundled]),
-		];
+		const samples = new Set(
+			functions.flatMap(({ ours, against }) => [ours, ...against.map(({ other }) => other)]),
+		);
 		for (let round = 0; round < rounds; round++) {
 			for (const { start, starts } of samples) starts.push(await start());
 			onRound();
@@ -268,14 +296,10 @@ export async function coldStarts(
 		];
 		return [
 			...[...plains.values()].flatMap(parts),
-			...functions.flatMap(({ limit, plain, ours, unbundled }) => [
+			...functions.flatMap(({ ours, against }) => [
 				...parts(ours),
-				ratio(section, `${ours.name} against ${plain.name}`, both(ours), both(plain), limit),
-				ratio(
-					section,
-					`${ours.name} against Pulumi's default archive`,
-					both(ours),
-					both(unbundled),
+				...against.map(({ other, limit }) =>
+					ratio(section, `${ours.name} against ${other.name}`, both(ours), both(other), limit),
 				),
 			]),
 		];
