@@ -1,3 +1,5 @@
+import { isIPv6 } from "node:net";
+
 /** What the SDK clients of one function are made with. */
 export interface ClientOptions {
 	readonly maxAttempts: number;
@@ -32,6 +34,10 @@ const notFromFiles = {
 	useFipsEndpoint: process.env.AWS_USE_FIPS_ENDPOINT === "true",
 	userAgentAppId: async () => process.env.AWS_SDK_UA_APP_ID,
 };
+
+// Node.js asks of the host of each call whether it is an IPv6 address, by an expression so large that V8 takes milliseconds to interpret
+// it the first time. Of a long text V8 does not: it compiles the expression at once. https://v8.dev/blog/regexp-tier-up
+isIPv6(" ".repeat(1_000));
 
 const options = (maxAttempts: number, milliseconds: number): ClientOptions => ({
 	...notFromFiles,
