@@ -144,15 +144,15 @@ export async function accessPatterns({
 	);
 	for (let round = -warmUpRounds; round < rounds; round++) {
 		for (const { pattern, bare, inFlight, times, bareTimes } of samples) {
-			const measure = async (operation: () => unknown, sample: number[]) => {
-				const milliseconds = await timeOf(operation, operations, inFlight);
-				if (round >= 0) sample.push(milliseconds);
-			};
-			const measurePattern = () => measure(pattern, times);
-			const measureBare = () => measure(bare, bareTimes);
-			// Now the one first, now the other: what comes second finds everything warm.
-			const order = round % 2 ? [measurePattern, measureBare] : [measureBare, measurePattern];
-			for (const one of order) await one();
+			const measure = (operation: () => unknown) => timeOf(operation, operations, inFlight);
+			// There and back again: what comes later finds more that is warm, and more garbage.
+			const before = await measure(bare);
+			const first = await measure(pattern);
+			const second = await measure(pattern);
+			const after = await measure(bare);
+			if (round < 0) continue;
+			times.push((first + second) / 2);
+			bareTimes.push((before + after) / 2);
 		}
 		onRound();
 	}

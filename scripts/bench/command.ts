@@ -21,9 +21,9 @@ import { roundTrips } from "./roundTrips";
 import { signUpToProfile } from "./signUp";
 
 const coldStartRounds = 21;
-const patternWarmUpRounds = 16;
-const patternRounds = 24;
-const operationsPerRound = 64;
+const patternWarmUpRounds = 4;
+const patternRounds = 9;
+const operationsPerRound = 256;
 const sizes = [1_000, 10_000, 100_000] as const;
 const lookupRounds = 1_000;
 const poolSizes = [1_000, 50_000] as const;
