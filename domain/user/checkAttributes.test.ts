@@ -1,5 +1,6 @@
 import test from "ava";
 import type { Schema } from "dynamodb-toolbox/schema";
+import { map } from "dynamodb-toolbox/schema/map";
 import { string } from "dynamodb-toolbox/schema/string";
 import { identityAttributes } from "./attributes";
 import { problemWithAttributes } from "./checkAttributes";
@@ -124,6 +125,13 @@ test("two attributes of the application that are saved as one are told in a sent
 	const problem = problemWithAttributes(identityAttributes, { theme: schema, motto });
 	t.regex(problem ?? "", /^The attribute motto .* is saved as theme, which is another's/);
 	t.is(problemWithAttributes(identityAttributes, { theme: motto }), undefined);
+});
+
+test("an attribute of the application that dynamodb-toolbox refuses is told in a sentence", (t) => {
+	const line = string().savedAs("line");
+	const address = map({ street: line, city: line }).optional();
+	const problem = problemWithAttributes(identityAttributes, { address });
+	t.regex(problem ?? "", /^The attribute address .* is refused by dynamodb-toolbox: .*'line'\.$/);
 });
 
 test("one name in both registries is told in a sentence", (t) => {

@@ -30,7 +30,8 @@ export function problemWithAttributes(
 		}
 	}
 	const storedNames = new Set([...storeNames, ...Object.keys(identity)]);
-	for (const [name, { props }] of Object.entries(application)) {
+	for (const [name, schema] of Object.entries(application)) {
+		const { props } = schema;
 		if (props.required !== "never") {
 			return `The attribute ${name} in domain/user/attributes.ts is required, and no profile has it yet: make it optional().`;
 		}
@@ -39,6 +40,11 @@ export function problemWithAttributes(
 			return `The attribute ${name} in domain/user/attributes.ts is saved as ${storedAs}, which is another's: give it a name of its own.`;
 		}
 		storedNames.add(storedAs);
+		try {
+			schema.check(name);
+		} catch (error) {
+			return `The attribute ${name} in domain/user/attributes.ts is refused by dynamodb-toolbox: ${Object(error).message}`;
+		}
 	}
 	const declared = new Map<string, string>(
 		Object.entries(coreAttributes).map(([name, { cognito }]) => [cognito, name]),
