@@ -33,7 +33,7 @@ import {
 	unavailable,
 } from "../table";
 import { applicationAttributes } from "./attributes";
-import { type ApplicationFields, readUser, type User, userEntity, userSchema } from "./entity";
+import { type ApplicationFields, readUser, type User, userSchema } from "./entity";
 import { type Identity, identityNames, isIdentityValue, isUuid, parseIdentity } from "./identity";
 import { claimedSince, emailClaim, emailPartition, profileKey, userIdPartition } from "./keys";
 
@@ -126,7 +126,7 @@ export interface Users {
  * ```
  */
 export function createUsers(table: SingleTable): Users {
-	const { request } = requestsOf(userEntity(table));
+	const { request } = requestsOf({ entityName: "User" });
 	const client = table.getDocumentClient();
 	const TableName = table.getName();
 
