@@ -30,7 +30,7 @@ export const themeOf = (user: User): "light" | "dark" | undefined => user.theme;
 export const wrong = (user: User): string => user.seats ?? "";
 `;
 
-/** An attribute that is stored otherwise than it is written and read, and one that holds others. */
+/** Attributes that are stored otherwise than they are written and read, hold others, or are checked in an update alone. */
 const further = `
 	testAddress: map({ city: string(), country: string().default("FR"), lines: list(string()) }).optional(),
 	testRoles: set(string()).optional(),
@@ -39,6 +39,7 @@ const further = `
 		encode: (text: string) => text + "!",
 		decode: (text: string) => text.slice(0, -1),
 	}),
+	testLevel: number().optional().updateValidate((level) => Number(level) < 10 || "must be less than 10"),
 `;
 
 /** What the orders of the README do, as far as they are used here. */
@@ -66,6 +67,7 @@ test.before(async () => {
 		`import { binary } from "dynamodb-toolbox/schema/binary";
 import { list } from "dynamodb-toolbox/schema/list";
 import { map } from "dynamodb-toolbox/schema/map";
+import { number } from "dynamodb-toolbox/schema/number";
 import { set } from "dynamodb-toolbox/schema/set";
 ${source}`.replace(/^export const applicationAttributes = {\n/m, (line) => line + further),
 	);
@@ -167,7 +169,7 @@ test.serial(
 		t.like((await users.findByEmail(email))._unsafeUnwrap(), expected);
 
 		// The types of the original project know nothing of these fields.
-		const fields: object = { theme: "dark", testMotto: "onward" };
+		const fields: object = { theme: "dark", testMotto: "onward", testLevel: 9 };
 		t.like((await users.update(sub, fields))._unsafeUnwrap(), fields);
 		t.like((await users.findBySub(sub))._unsafeUnwrap(), fields);
 		const address = { city: "Paris", lines: ["1 Quai"] };
@@ -180,12 +182,17 @@ test.serial(
 			type: "InvalidUpdate",
 			issues: [{ path: "theme", message: "must be light or dark" }],
 		});
-		const nested: object = { testAddress: { city: "Paris", lines: ["1 Quai", 2] }, testMotto: 3 };
+		const nested: object = {
+			testAddress: { city: "Paris", lines: ["1 Quai", 2] },
+			testMotto: 3,
+			testLevel: 10,
+		};
 		t.deepEqual((await users.update(sub, nested))._unsafeUnwrapErr(), {
 			type: "InvalidUpdate",
 			issues: [
 				{ path: "testAddress.lines[1]", message: "must be string" },
 				{ path: "testMotto", message: "must be string" },
+				{ path: "testLevel", message: "must be less than 10" },
 			],
 		});
 	},

@@ -329,14 +329,21 @@ function parseUpdate(update: unknown): Result<Record<string, unknown>, InvalidUp
 			issues.push({ path: name.slice(0, 100), message: "is not the application's to change" });
 		} else if (value !== undefined) {
 			try {
-				// With what it leaves to a default; the writer transforms it.
-				changes[name] = value === null ? $remove() : parser.parse(value, { transform: false });
+				changes[name] = value === null ? $remove() : parseField(parser, value);
 			} catch (error) {
 				issues.push(within(name, inputIssue(error)));
 			}
 		}
 	}
 	return issues.length === 0 ? ok(changes) : err({ type: "InvalidUpdate", issues });
+}
+
+/** With what the value leaves to a default; the writer transforms it. */
+function parseField(parser: Parser<Schema>, value: unknown): unknown {
+	const field = parser.parse(value, { transform: false });
+	// What it may not be in an update alone.
+	parser.parse(field, { transform: false, mode: "update" });
+	return field;
 }
 
 /** What is wrong with a part of a value, as seen from the value as a whole. */
