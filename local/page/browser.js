@@ -173,6 +173,7 @@ signUp.onsubmit = async (event) => {
 /** What to do next, for whoever has never seen this. */
 function nextStep({ outages, people, queues }) {
 	const down = outages.filter((each) => each.down).map(({ what }) => what);
+	const areDown = `${down.join(" and the ")} ${down.length > 1 ? "are" : "is"} down`;
 	const unconfirmed = people.find(({ status }) => status === "UNCONFIRMED");
 	const differing = people.find(({ differs }) => differs);
 	const resting = queues.find(({ deadLetters }) => deadLetters?.waiting > 0);
@@ -180,10 +181,10 @@ function nextStep({ outages, people, queues }) {
 		return `${unconfirmed.email} was mailed the code ${unconfirmed.code}. Press “Confirm” beside it.`;
 	}
 	if (down.length > 0 && differing) {
-		return `${differing.email} is in Cognito, and the profile cannot follow: the ${down.join(" and the ")} is down. Its event waits in a queue. Press “Repair the ${down[0]}”, and watch the profile follow.`;
+		return `${differing.email} is in Cognito, and the profile cannot follow: the ${areDown}. Its event waits in a queue. Press “Repair the ${down[0]}”, and watch the profile follow.`;
 	}
 	if (down.length > 0) {
-		return `The ${down.join(" and the ")} is down for every function. Sign somebody up now: it works all the same.`;
+		return `The ${areDown} for every function. Sign somebody up now: it works all the same.`;
 	}
 	if (resting) {
 		return `What could not be done in time rests in the dead-letter queue of ${resting.name}. Press “Redrive” beside it.`;

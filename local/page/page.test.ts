@@ -172,8 +172,12 @@ inBrowser(
 		const email = someone();
 		const other = await open();
 		const repair = { method: "POST", path: "/page/actions/repair", headers: own() };
-		t.teardown(() => statusOf({ ...repair, body: { what: "table" } }));
-		await press(page, "Break the table");
+		for (const what of ["table", "bus"]) {
+			t.teardown(() => statusOf({ ...repair, body: { what } }));
+			await press(page, `Break the ${what}`);
+		}
+		await shows(other, "The table and the bus are down for every function.");
+		await press(page, "Repair the bus");
 		await shows(other, "The table is down for every function.");
 		await fill(page, "#signUp [name=email]", email);
 		await press(page, "Sign up");
