@@ -54,10 +54,12 @@ async function withCopy(t: ExecutionContext): Promise<string> {
 	return directory;
 }
 
-/** Reads what a process prints until a text has come. */
-async function printed(child: ReturnType<typeof spawnStart>, awaited: string): Promise<void> {
+/** Reads what a process prints, until a text has come. */
+async function printed(child: ReturnType<typeof spawnStart>, awaited: string): Promise<string> {
+	let output = "";
 	for await (const [chunk] of on(child.stdout, "data", { close: ["close"] })) {
-		if (String(chunk).includes(awaited)) return;
+		output += chunk;
+		if (output.includes(awaited)) return output;
 	}
 	throw new Error(`It has ended without printing ${awaited}`);
 }
@@ -102,6 +104,22 @@ for (const [what, signal, flags, when, expected] of [
 		t.deepEqual(left(), []);
 	});
 }
+
+onPosix(
+	"the npm commands that it prints work in another terminal, after its exports",
+	async (t) => {
+		const child = spawnStart(["--port", "0"]);
+		t.teardown(() => child.kill());
+		const output = await printed(child, "Ctrl-C stops it");
+		const commands = output.match(/^ {2}(export|npm) .+/gm) ?? [];
+		const isOfAws = (name: string) => name.startsWith("AWS_");
+		const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !isOfAws(name)));
+		const shell = spawn("sh", ["-e", "-c", commands.join("\n")], { cwd: project, env });
+		const { output: told, status } = await ended(shell);
+		t.is(status, 0, told);
+		t.regex(told, /^It works: .*^Accounts listed: 1,/ms);
+	},
+);
 
 onPosix(
 	"Ctrl-C while it starts, which its own processes get too, ends it without a word",

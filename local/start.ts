@@ -186,6 +186,7 @@ function tellHowToReach({ endpoint, clientOptions, outputs }: Stack): void {
 	const lines = Object.entries(variables).map(
 		([name, value]) => `  export ${name}=${quoted(value)}`,
 	);
+	const place = `--table ${outputs.tableName} --region ${region} --endpoint ${endpoint}`;
 	console.log(`
 What runs here of AWS is at one endpoint. For any AWS SDK or CLI (aws sqs of CLI 1 needs --endpoint-url too):
 
@@ -193,9 +194,10 @@ ${lines.join("\n")}
 
   aws dynamodb scan --table-name ${outputs.tableName}
 
-Reconcile, in another terminal, after these exports:
+Verify, or reconcile, in another terminal, after these exports:
 
-  npm run reconcile -- --user-pool-id ${outputs.userPoolId} --table ${outputs.tableName} --region ${region} --endpoint ${endpoint}
+  npm run verify -- --user-pool-id ${outputs.userPoolId} --client-id ${outputs.userPoolClientId} ${place}
+  npm run reconcile -- --user-pool-id ${outputs.userPoolId} ${place}
 
 See it: ${endpoint}/
 
