@@ -18,7 +18,7 @@ export const ownNodejs: Nodejs = { path: process.execPath, version: process.vers
  * brought before.
  */
 export function findNodejs(runtime: string): Nodejs | undefined {
-	if (isOf(runtime, ownNodejs.version)) return ownNodejs;
+	if (isVersionOf(runtime, ownNodejs.version)) return ownNodejs;
 	try {
 		const found: Nodejs = JSON.parse(readFileSync(noteOf(runtime), "utf8"));
 		return existsSync(found.path) ? found : undefined;
@@ -52,7 +52,7 @@ export async function bringNodejs(runtime: string): Promise<Nodejs | undefined> 
 			timeout: 120_000,
 		});
 		const brought: Nodejs = JSON.parse(stdout);
-		if (!isOf(runtime, brought.version)) return undefined;
+		if (!isVersionOf(runtime, brought.version)) return undefined;
 		mkdirSync(dirname(noteOf(runtime)), { recursive: true });
 		writeFileSync(noteOf(runtime), stdout);
 		return brought;
@@ -62,7 +62,7 @@ export async function bringNodejs(runtime: string): Promise<Nodejs | undefined> 
 }
 
 /** Whether a version of Node.js, such as `v24.21.0`, is one of a runtime of Lambda, such as `nodejs24.x`. */
-export const isOf = (runtime: string, version: string) =>
+export const isVersionOf = (runtime: string, version: string) =>
 	version.startsWith(`${runtime.replace("nodejs", "v").replace(".x", "")}.`);
 
 /** Where it is written down what was brought; it goes when packages are installed anew. */

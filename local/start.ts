@@ -4,7 +4,7 @@ import { RunError } from "@pulumi/pulumi/errors";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { Mail } from "./aws/cognitoMails";
 import { demonstrate } from "./demonstration";
-import { bringNodejs, findNodejs, isOf } from "./nodejs";
+import { bringNodejs, findNodejs, isVersionOf } from "./nodejs";
 import { servePage } from "./page/page";
 import { declared } from "./program";
 import { type Stack, startStack } from "./stack";
@@ -127,7 +127,7 @@ function tellWhatRuns({ program, nodejs, notRun }: Stack, milliseconds: number):
 		`The program declares ${count} resources${how}; up in ${Math.round(milliseconds)} ms.`,
 	);
 	for (const [runtime, { version }] of nodejs) {
-		const instead = isOf(runtime, version) ? "" : ", which npm cannot bring here";
+		const instead = isVersionOf(runtime, version) ? "" : ", which npm cannot bring here";
 		console.log(styleText("dim", `Functions of ${runtime}${instead} run on Node.js ${version}.`));
 	}
 	const kinds = notRun.resources.map((type) => type.split(":").at(-1));
