@@ -1,15 +1,18 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import test from "ava";
+import { parse } from "yaml";
 import { readSettings } from "./settings";
 
+const project: { config: Readonly<Record<string, { default: unknown }>> } = parse(
+	readFileSync(join(__dirname, "../Pulumi.yaml"), "utf8"),
+);
+/** The defaults, but for what other settings must fit. */
 const right = {
-	writeMode: "event",
-	protect: "true",
-	logRetentionDays: "30",
-	alarmEmail: "",
-	passwordAuth: "false",
-	reconcileSchedule: "rate(1 day)",
-	reconcilePrune: "true",
+	...Object.fromEntries(
+		Object.entries(project.config).map(([name, setting]) => [name, String(setting.default)]),
+	),
 	emailFrom: "",
 	emailIdentityArn: "",
 };
@@ -29,14 +32,18 @@ function read(config: Readonly<Record<string, string>>) {
 }
 
 test("settings are read with their types", (t) => {
-	t.like(read({ logRetentionDays: "3653", alarmEmail: "ops@example.com" }), {
+	const written = {
 		writeMode: "event",
+		protect: "true",
+		logRetentionDays: "3653",
+		alarmEmail: "ops@example.com",
+		passwordAuth: "false",
+	};
+	t.like(read(written), {
+		...written,
 		protect: true,
 		logRetentionDays: 3653,
-		alarmEmail: "ops@example.com",
 		passwordAuth: false,
-		reconcileSchedule: "rate(1 day)",
-		reconcilePrune: true,
 	});
 });
 

@@ -3,15 +3,36 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { adoptProject, edit } from "./adoptedProject";
 
+const imports = `import { number } from "dynamodb-toolbox/schema/number";
+import { set } from "dynamodb-toolbox/schema/set";
+`;
+const attributes = `	age: number().optional(),
+	roles: set(string()).optional(),
+	locale: string().optional().default("en"),
+`;
+
 /**
- * Checks and tests a copy of this project as an adopter would have it: with all that the README says one can add, under another
- * name, in another region and in the other write mode. It fails as they do.
+ * Checks and tests a copy of this project as an adopter would have it: with all that the README says one can add, attributes of
+ * other kinds, and a setting of its own, under another name, in another region and in the other write mode. It fails as they do.
  */
 async function main(): Promise<void> {
 	const begun = performance.now();
 	const directory = await adoptProject();
 	try {
-		await edit(directory, "Pulumi.yaml", (yaml) => yaml.replace(/^name: .*/m, "name: adopted"));
+		await edit(directory, "domain/user/attributes.ts", (source) =>
+			`${imports}${source}`.replace(
+				/^export const applicationAttributes = {\n/m,
+				`$&${attributes}`,
+			),
+		);
+		await edit(directory, "infra/settings.ts", (source) =>
+			source.replace(/^const declared = {\n/m, "$&\townSetting: boolean,\n"),
+		);
+		await edit(directory, "Pulumi.yaml", (yaml) =>
+			yaml
+				.replace(/^name: .*/m, "name: adopted")
+				.replace(/^config:\n/m, "$&  ownSetting:\n    type: boolean\n    default: true\n"),
+		);
 		await edit(directory, "Pulumi.dev.yaml", (yaml) =>
 			yaml
 				.replace(/^( +)[\w-]+:(?=(protect|logRetentionDays|passwordAuth):)/gm, "$1adopted:")
