@@ -22,9 +22,10 @@ import { publishEvents } from "./testing/publishEvents";
 
 /** An application's own code, which compiles only if the types have followed. */
 const typed = `
-import type { User } from "./domain";
+import type { User, UserUpdate } from "./domain";
 export const seatsOf = (user: User): number => user.seats ?? 0;
 export const planOf = (user: User): string => (user.plan ?? "") + (user.nickname ?? "");
+export const moved = (address: { city: string; lines: string[] }): UserUpdate => ({ testAddress: address });
 export const themeOf = (user: User): "light" | "dark" | undefined => user.theme;
 // @ts-expect-error a number is no text
 export const wrong = (user: User): string => user.seats ?? "";
@@ -32,14 +33,21 @@ export const wrong = (user: User): string => user.seats ?? "";
 
 /** Attributes that are stored otherwise than they are written and read, hold others, or are checked in an update alone. */
 const further = `
-	testAddress: map({ city: string(), country: string().default("FR"), lines: list(string()) }).optional(),
-	testRoles: set(string()).optional(),
-	testKeys: map({ testKey: binary() }).optional(),
-	testMotto: string().optional().transform({
+	testAddress: testSchema.map({
+		city: testSchema.string(),
+		country: testSchema.string().default("FR"),
+		lines: testSchema.list(testSchema.string()),
+	}).optional(),
+	testLocale: testSchema.string().optional().default("en"),
+	testRoles: testSchema.set(testSchema.string()).optional(),
+	testScores: testSchema.record(testSchema.string(), testSchema.number()).optional(),
+	testNotes: testSchema.any().optional(),
+	testKeys: testSchema.map({ testKey: testSchema.binary() }).optional(),
+	testMotto: testSchema.string().optional().transform({
 		encode: (text: string) => text + "!",
 		decode: (text: string) => text.slice(0, -1),
 	}),
-	testLevel: number().optional().updateValidate((level) => Number(level) < 10 || "must be less than 10"),
+	testLevel: testSchema.number().optional().updateValidate((level) => Number(level) < 10 || "must be less than 10"),
 `;
 
 /** What the orders of the README do, as far as they are used here. */
@@ -63,13 +71,14 @@ let tableName: string;
 
 test.before(async () => {
 	directory = await adoptProject();
-	await edit(directory, "domain/user/attributes.ts", (source) =>
-		`import { binary } from "dynamodb-toolbox/schema/binary";
-import { list } from "dynamodb-toolbox/schema/list";
-import { map } from "dynamodb-toolbox/schema/map";
-import { number } from "dynamodb-toolbox/schema/number";
-import { set } from "dynamodb-toolbox/schema/set";
-${source}`.replace(/^export const applicationAttributes = {\n/m, (line) => line + further),
+	// Under a name that a fork does not import.
+	const imported = 'import { schema as testSchema } from "dynamodb-toolbox/schema";\n';
+	await edit(
+		directory,
+		"domain/user/attributes.ts",
+		(source) =>
+			imported +
+			source.replace(/^export const applicationAttributes = {\n/m, (line) => line + further),
 	);
 	await edit(directory, "application.ts", (source) => `${source}${typed}`);
 	stack = await startStack({ ...testOptions(), directory });
@@ -158,9 +167,10 @@ test.serial(
 		await people.signIn(email);
 		await stack.settled();
 
-		const expected = { nickname: "Ada", plan: "gold", seats: 5 };
+		const identity = { nickname: "Ada", plan: "gold", seats: 5 };
+		const expected = { ...identity, testLocale: "en" };
 		const event = stack.events().findLast(({ detail }) => Object(detail).identity?.sub === sub);
-		t.like(Object(event?.detail).identity, expected, "the event carries them");
+		t.like(Object(event?.detail).identity, identity, "the event carries them");
 		const { Item } = await DynamoDBDocumentClient.from(client).send(
 			new GetCommand({ TableName: tableName, Key: profileKey(sub) }),
 		);
@@ -193,6 +203,28 @@ test.serial(
 				{ path: "testAddress.lines[1]", message: "must be string" },
 				{ path: "testMotto", message: "must be string" },
 				{ path: "testLevel", message: "must be less than 10" },
+			],
+		});
+		const message = "holds what DynamoDB cannot store";
+		for (const [path, value] of [
+			["testLevel", Number.NEGATIVE_INFINITY],
+			["testLevel", -(2 ** 60)],
+			["testRoles", new Set()],
+			["testScores", { chess: Number.POSITIVE_INFINITY }],
+			["testNotes", { since: new Date(0) }],
+			["testNotes", [{ nothing: undefined }]],
+		] as const) {
+			const unstorable: object = { [path]: value };
+			t.deepEqual((await users.update(sub, unstorable))._unsafeUnwrapErr(), {
+				type: "InvalidUpdate",
+				issues: [{ path, message }],
+			});
+		}
+		const large: object = { testNotes: "x".repeat(410_000) };
+		t.deepEqual((await users.update(sub, large))._unsafeUnwrapErr(), {
+			type: "InvalidUpdate",
+			issues: [
+				{ path: "", message: "makes the profile larger than the 400 KB of a DynamoDB item" },
 			],
 		});
 	},
@@ -411,7 +443,14 @@ test.serial("a wrong entry is one compile error, where it stands", async (t) => 
 test.serial("a wrong entry that compiles stops the program with its sentence", async (t) => {
 	await rewrite("nickname", '{ cognito: "nickname", type: "string", maxLength: 2048 }');
 	await rewrite("seats", '{ cognito: "custom:userId", type: "string", maxLength: 36 }');
-	await t.throwsAsync(startStack({ ...testOptions(), directory }), {
+	const started = startStack({ ...testOptions(), directory });
+	t.teardown(() =>
+		started.then(
+			(unexpected) => unexpected.close(),
+			() => {},
+		),
+	);
+	await t.throwsAsync(started, {
 		instanceOf: RunError,
 		message: /^The attribute seats in domain\/user\/attributes\.ts is custom:userId, which links/,
 	});

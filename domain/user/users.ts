@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
+import {
+	type ConditionalCheckFailedException,
+	DynamoDBServiceException,
+} from "@aws-sdk/client-dynamodb";
 import {
 	DeleteCommand,
 	GetCommand,
@@ -8,9 +11,9 @@ import {
 	UpdateCommand,
 	type UpdateCommandInput,
 } from "@aws-sdk/lib-dynamodb";
-import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { $remove } from "dynamodb-toolbox/entity/actions/update/symbols";
-import type { Schema } from "dynamodb-toolbox/schema";
+import type { InputValue, Schema } from "dynamodb-toolbox/schema";
 import { Parser } from "dynamodb-toolbox/schema/actions/parse";
 import { err, errAsync, ok, okAsync, type Result, ResultAsync } from "neverthrow";
 import type {
@@ -33,13 +36,17 @@ import {
 	unavailable,
 } from "../table";
 import { applicationAttributes } from "./attributes";
-import { type ApplicationFields, readUser, type User, userSchema } from "./entity";
+import { readUser, type User, userSchema } from "./entity";
 import { type Identity, identityNames, isIdentityValue, isUuid, parseIdentity } from "./identity";
 import { claimedSince, emailClaim, emailPartition, profileKey, userIdPartition } from "./keys";
 
 /** A change of what the application owns: a value sets the field, `null` removes it, and what is left out stays as it is. */
 export type UserUpdate = {
-	readonly [Name in keyof ApplicationFields]?: ApplicationFields[Name] | null;
+	// What has a default inside may be left out.
+	readonly [Name in keyof typeof applicationAttributes]?:
+		| InputValue<(typeof applicationAttributes)[Name]>
+		| null
+		| undefined;
 };
 
 /**
@@ -180,16 +187,18 @@ export function createUsers(table: SingleTable): Users {
 			};
 			return request(async () => {
 				try {
+					const Item = userWriter.toItem({ ...user, ...indexPartitions(user) });
 					await client.send(
 						new PutCommand({
 							TableName,
-							Item: userWriter.toItem({ ...user, ...indexPartitions(user) }),
+							Item,
 							ConditionExpression: "attribute_not_exists(#key)",
 							ExpressionAttributeNames: { "#key": tableDefinition.partitionKey.name },
 							ReturnValuesOnConditionCheckFailure: "ALL_OLD",
 						}),
 					);
-					return ok(user);
+					// With the defaults of what the application has added.
+					return readUser(Item);
 				} catch (cause) {
 					const existing = await findExisting(user.sub, conditionFailed(cause));
 					if (existing.isOk()) {
@@ -242,7 +251,9 @@ export function createUsers(table: SingleTable): Users {
 	const update: Users["update"] = (sub, fields) =>
 		isIdentityValue("sub", sub)
 			? parseUpdate(fields).asyncAndThen((changes) =>
-					change({ sub, ...changes }, exists, userNotFound),
+					change({ sub, ...changes }, exists, userNotFound).mapErr((error) =>
+						error.type === "StoreUnavailable" && isOfItemSize(error.cause) ? tooLarge : error,
+					),
 				)
 			: errAsync(userNotFound);
 
@@ -306,6 +317,17 @@ const anotherUsers: InvalidIdentity = {
 	issues: [{ path: "sub", message: "is another user's" }],
 };
 
+const tooLarge: InvalidUpdate = {
+	type: "InvalidUpdate",
+	issues: [{ path: "", message: "makes the profile larger than the 400 KB of a DynamoDB item" }],
+};
+
+/** DynamoDB names this reason in its message alone. */
+const isOfItemSize = (cause: unknown) =>
+	cause instanceof DynamoDBServiceException &&
+	cause.name === "ValidationException" &&
+	/^Item size\b.*\bexceeded\b/.test(cause.message);
+
 const indexPartitions = ({ email, userId }: Pick<User, "email" | "userId">) => ({
 	GSI1PK: emailPartition(email),
 	GSI2PK: userIdPartition(userId),
@@ -328,28 +350,36 @@ function parseUpdate(update: unknown): Result<Record<string, unknown>, InvalidUp
 		if (parser === undefined) {
 			issues.push({ path: name.slice(0, 100), message: "is not the application's to change" });
 		} else if (value !== undefined) {
-			try {
-				changes[name] = value === null ? $remove() : parseField(parser, value);
-			} catch (error) {
-				issues.push(within(name, inputIssue(error)));
-			}
+			const parsed = value === null ? ok($remove()) : parseField(parser, value);
+			if (parsed.isOk()) changes[name] = parsed.value;
+			else issues.push(within(name, parsed.error));
 		}
 	}
 	return issues.length === 0 ? ok(changes) : err({ type: "InvalidUpdate", issues });
 }
 
 /** With what the value leaves to a default; the writer transforms it. */
-function parseField(parser: Parser<Schema>, value: unknown): unknown {
-	const field = parser.parse(value, { transform: false });
-	// What it may not be in an update alone.
-	parser.parse(field, { transform: false, mode: "update" });
-	return field;
+function parseField(parser: Parser<Schema>, value: unknown): Result<unknown, Issue> {
+	let field: unknown;
+	let stored: unknown;
+	try {
+		field = parser.parse(value, { transform: false });
+		// What it may not be in an update alone.
+		stored = parser.parse(field, { mode: "update" });
+	} catch (error) {
+		return err(inputIssue(error) ?? { path: "", message: "is not valid" });
+	}
+	try {
+		marshall({ stored });
+	} catch {
+		// The schemas take more than the client does: an empty set, an infinite number, in any() a Date.
+		return err({ path: "", message: "holds what DynamoDB cannot store" });
+	}
+	return ok(field);
 }
 
 /** What is wrong with a part of a value, as seen from the value as a whole. */
-function within(name: string, issue: Issue = { path: "", message: "is not valid" }): Issue {
-	return {
-		...issue,
-		path: [name, issue.path].join(issue.path && !issue.path.startsWith("[") ? "." : ""),
-	};
-}
+const within = (name: string, issue: Issue): Issue => ({
+	...issue,
+	path: [name, issue.path].join(issue.path && !issue.path.startsWith("[") ? "." : ""),
+});
