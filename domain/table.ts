@@ -7,8 +7,8 @@ import { inputIssue, storedIssues } from "./issues";
 
 /**
  * The keys and indexes of the single table, for the Pulumi program, the entities, the tests and the embedded stack alike. To add a
- * global secondary index, add an entry to `indexes`, and its key attributes to the entities that are found by it; the role of who
- * queries it needs `dynamodb:Query` on its ARN.
+ * global secondary index, add an entry to `indexes`, with or without a sort key, and its keys to the entities that are found by it:
+ * to the user as entries of attributes.ts, `savedAs` a key or called as one. The role of who queries it needs `dynamodb:Query` on its ARN.
  */
 export const tableDefinition = {
 	partitionKey: { name: "PK", type: "string" },

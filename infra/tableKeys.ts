@@ -3,24 +3,28 @@ interface Key {
 	readonly type: "string" | "number" | "binary";
 }
 
-interface KeyPair {
+interface Index {
+	readonly partitionKey: Key;
+	readonly sortKey?: Key;
+}
+
+interface Definition {
 	readonly partitionKey: Key;
 	readonly sortKey: Key;
+	readonly indexes: Readonly<Record<string, Index>>;
 }
 
 /** DynamoDB's letters for the types that a key may have. */
 const LETTERS = { string: "S", number: "N", binary: "B" } as const;
 
 /** What Pulumi's table declares of keys and indexes, made from the definition that the entities use. */
-export function tableKeys(
-	definition: KeyPair & { readonly indexes: Readonly<Record<string, KeyPair>> },
-) {
-	const { partitionKey, sortKey, indexes } = definition;
-	const pairs = [definition, ...Object.values(indexes)];
+export function tableKeys({ partitionKey, sortKey, indexes }: Definition) {
+	const indexKeys = Object.values(indexes).flatMap((index) => [
+		index.partitionKey,
+		...(index.sortKey ? [index.sortKey] : []),
+	]);
 	// Indexes may share a key, which is declared once.
-	const keys = new Map(
-		pairs.flatMap((pair) => [pair.partitionKey, pair.sortKey]).map((key) => [key.name, key]),
-	);
+	const keys = new Map([partitionKey, sortKey, ...indexKeys].map((key) => [key.name, key]));
 	return {
 		hashKey: partitionKey.name,
 		rangeKey: sortKey.name,
@@ -29,7 +33,9 @@ export function tableKeys(
 			name,
 			keySchemas: [
 				{ attributeName: index.partitionKey.name, keyType: "HASH" as const },
-				{ attributeName: index.sortKey.name, keyType: "RANGE" as const },
+				...(index.sortKey
+					? [{ attributeName: index.sortKey.name, keyType: "RANGE" as const }]
+					: []),
 			],
 			projectionType: "ALL" as const,
 		})),

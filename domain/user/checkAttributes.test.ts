@@ -72,6 +72,11 @@ for (const [what, identity, sentence] of [
 		/the type "boolean": write "string" or "number"\.$/,
 	],
 	[
+		"an entry that every profile must have",
+		{ plan: { ...text("custom:plan", 20), required: true } },
+		/plan .* is required, and no profile has it yet: take required out\.$/,
+	],
+	[
 		"an access that there is not",
 		{ plan: { ...text("custom:plan", 20), client: "readwrite" } },
 		/gives the app client "readwrite": write "read", "readWrite", or nothing/,
@@ -132,6 +137,11 @@ test("an attribute of the application that dynamodb-toolbox refuses is told in a
 	const address = map({ street: line, city: line }).optional();
 	const problem = problemWithAttributes(identityAttributes, { address });
 	t.regex(problem ?? "", /^The attribute address .* is refused by dynamodb-toolbox: .*'line'\.$/);
+});
+
+test("an attribute may be the key of an index that is added", (t) => {
+	const slug = string().optional().savedAs("GSI3PK");
+	t.is(problemWithAttributes(identityAttributes, { slug, GSI4PK: schema }), undefined);
 });
 
 test("one name in both registries is told in a sentence", (t) => {

@@ -65,6 +65,7 @@ export function problemWithAttributes(
 
 function problemWithEntry(entry: IdentityEntry, other: string | undefined): string | undefined {
 	const { cognito, type, client } = entry;
+	if ("required" in entry) return "is required, and no profile has it yet: take required out";
 	if (cognito === linkAttribute) {
 		return `is ${linkAttribute}, which links an account to its profile and is nobody's to declare: take it out`;
 	}
@@ -108,7 +109,5 @@ const storeNames: ReadonlySet<string> = new Set([
 		name,
 		props.savedAs ?? name,
 	]),
-	...[tableDefinition, ...Object.values(tableDefinition.indexes)].flatMap(
-		({ partitionKey, sortKey }) => [partitionKey.name, sortKey.name],
-	),
+	tableDefinition.partitionKey.name,
 ]);

@@ -18,7 +18,8 @@ test("an index that is added to the table's definition is in the table", async (
 		partitionKey: { name: "GSI1PK", type: "string" },
 		sortKey: { name: "year", type: "number" },
 	} as const;
-	const indexes = { ...tableDefinition.indexes, byYear };
+	const byMaker = { partitionKey: { name: "maker", type: "string" } } as const;
+	const indexes = { ...tableDefinition.indexes, byYear, byMaker };
 	const keys = tableKeys({ ...tableDefinition, indexes });
 	await client.send(new CreateTableCommand(createTableRequest("users", keys)));
 	const { Table } = await client.send(new DescribeTableCommand({ TableName: "users" }));
@@ -31,6 +32,11 @@ test("an index that is added to the table's definition is in the table", async (
 			],
 			Projection: { ProjectionType: "ALL" },
 		},
+	);
+	t.like(
+		Table?.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === "byMaker"),
+		{ KeySchema: [{ AttributeName: "maker", KeyType: "HASH" }] },
+		"a sort key is not needed",
 	);
 	const names = Table?.AttributeDefinitions?.map(({ AttributeName }) => AttributeName);
 	t.is(names?.filter((name) => name === "GSI1PK").length, 1, "a shared key is declared once");
