@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
-import { copyProject, edit } from "../testing/adoptedProject";
+import { adoptProject, copyProject, edit } from "../testing/adoptedProject";
 import { onPosix } from "../testing/command";
 
 const project = dirname(__dirname);
@@ -244,5 +244,26 @@ test.serial(
 		t.is(status, 1);
 		t.regex(output, /\nOutputs that only AWS can give: fromAws\.\n/);
 		t.regex(output, /✖[^\n]*\npostConfirmation has logged:\n {2}[^\n]*no luck[^\n]*\n$/);
+	},
+);
+
+test.serial(
+	"when every step holds, it shows what a subscriber has logged as errors all the same",
+	async (t) => {
+		const directory = await adoptProject();
+		t.teardown(() => rmSync(directory, { recursive: true }));
+		// It is not tried again.
+		await edit(directory, "handlers/sendWelcome.ts", (source) =>
+			source
+				.replace(/parseChange\(event\).*/s, 'errAsync({ type: "InvalidAddress", issues: [] }));')
+				.replace(/^import/m, 'import { errAsync } from "neverthrow";\nimport'),
+		);
+		const { output, errors, status } = await ended(
+			spawnStart(["--once", "--port", "0"], { directory }),
+		);
+		t.is(errors, "");
+		t.is(status, 0);
+		t.notRegex(output, /✖/);
+		t.regex(output, /\nsendWelcome has logged:\n {2}[^\n]*InvalidAddress/);
 	},
 );

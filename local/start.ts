@@ -48,7 +48,7 @@ async function main(): Promise<void> {
 		});
 		const held = await Promise.race([stopped, shown]);
 		if (stop.aborted) return;
-		if (!held) tellErrors(stack);
+		tellErrors(stack);
 		process.exitCode = held ? 0 : 1;
 		if (flags.once) return;
 		tellHowToReach(stack);
