@@ -20,10 +20,9 @@ async function main(): Promise<void> {
 	const directory = await adoptProject();
 	try {
 		await edit(directory, "domain/user/attributes.ts", (source) =>
-			`${imports}${source}`.replace(
-				/^export const applicationAttributes = {\n/m,
-				`$&${attributes}`,
-			),
+			source
+				.replace(/^import { string }/m, `${imports}$&`)
+				.replace(/^export const applicationAttributes = {\n/m, `$&${attributes}`),
 		);
 		await edit(directory, "infra/settings.ts", (source) =>
 			source.replace(/^const declared = {\n/m, "$&\townSetting: boolean,\n"),
