@@ -12,8 +12,9 @@ const attributes = `	age: number().optional(),
 `;
 
 /**
- * Checks and tests a copy of this project as an adopter would have it: with all that the README says one can add, attributes of
- * other kinds, and a setting of its own, under another name, in another region and in the other write mode. It fails as they do.
+ * Checks and tests a copy of this project as an adopter would have it: with all that the README says one can add, though one of its
+ * attributes changed and one left out, attributes of other kinds, and a setting of its own, under another name, in another region
+ * and in the other write mode. It fails as they do.
  */
 async function main(): Promise<void> {
 	const begun = performance.now();
@@ -22,7 +23,9 @@ async function main(): Promise<void> {
 		await edit(directory, "domain/user/attributes.ts", (source) =>
 			source
 				.replace(/^import { string }/m, `${imports}$&`)
-				.replace(/^export const applicationAttributes = {\n/m, `$&${attributes}`),
+				.replace(/^export const applicationAttributes = {\n/m, `$&${attributes}`)
+				.replace(/^\ttheme: .*\n/m, "")
+				.replace(/^(\tplan: .*maxLength): .*?,/m, "$1: 50,"),
 		);
 		await edit(directory, "infra/settings.ts", (source) =>
 			source.replace(/^const declared = {\n/m, "$&\townSetting: boolean,\n"),

@@ -42,7 +42,8 @@ export async function copyProject(): Promise<string> {
 
 /**
  * Copies this project and adds what the README and docs/operations.md say that one can add: attributes of both kinds, an entity,
- * subscribers, and code that uses the users. What is there already, as in a fork that has taken it, is not added again.
+ * subscribers, and code that uses the users. What is there already, as in a fork that has taken it, is not added again; an attribute
+ * that a fork has changed is as it is written here.
  *
  * @returns the directory of the copy
  */
@@ -54,12 +55,10 @@ export async function adoptProject(): Promise<string> {
 			[/^export const applicationAttributes = {\n/m, documented("theme:")] as const,
 		].reduce(
 			(text, [start, entries]) =>
-				text.includes(`\n\t${entries.split(":")[0]}:`)
-					? text
-					: text.replace(
-							start,
-							(line) => line + entries.replace(/^/gm, "\t").trimEnd().concat("\n"),
-						),
+				withoutEntries(text, entries).replace(
+					start,
+					(line) => line + entries.replace(/^(?=.)/gm, "\t"),
+				),
 			source,
 		),
 	);
@@ -75,6 +74,13 @@ export async function adoptProject(): Promise<string> {
 	await writeFile(join(directory, "application.ts"), documented("createUsers(openTable("));
 	return directory;
 }
+
+/** A registry of attributes without those that have the names of some entries, on however many lines. */
+const withoutEntries = (registry: string, entries: string) =>
+	[...entries.matchAll(/^\w+/gm)].reduce(
+		(text, [name]) => text.replace(new RegExp(`^\t${name}:.*\n(\t[\t})\\]].*\n)*`, "m"), ""),
+		registry,
+	);
 
 /** Changes a file of a project. */
 export async function edit(
